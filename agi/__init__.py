@@ -1,0 +1,1 @@
+"""dialdip: which network serves this number today, and which trunk reaches it."""

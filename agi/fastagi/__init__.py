@@ -1,0 +1,1 @@
+"""How calls arrive: the AGI wire, the script's arguments, the server."""

@@ -1,0 +1,1 @@
+"""Who serves the number: providers, flights, tiers, one pipeline."""

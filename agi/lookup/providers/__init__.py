@@ -1,0 +1,1 @@
+"""The provider systems, one file each, without a client."""

@@ -1,0 +1,195 @@
+"""The values that all parts speak: requests, numbers, findings, decisions.
+
+Units: durations end in ``_s`` or ``_ms``; a *deadline* is an instant on the monotonic clock of the
+event loop, in seconds; an *epoch* is wall-clock seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+Msisdn = NewType("Msisdn", str)
+"""An E.164 number: 1 to 15 ASCII digits, country code first, no plus (ITU-T E.164)."""
+
+Mccmnc = NewType("Mccmnc", str)
+"""A network in canonical form: MCC and MNC, 5 or 6 digits (ITU-T E.212; see ``agi.plmn``)."""
+
+
+class Line(StrEnum):
+    """What kind of line a number is."""
+
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    MOBILE_OR_LANDLINE = "mobile-or-landline"
+    VOIP = "voip"
+    TOLLFREE = "tollfree"
+    PREMIUM = "premium"
+    EMERGENCY = "emergency"
+    OTHER = "other"
+
+
+class Live(StrEnum):
+    """Whether the subscriber answers to the network; absent is still routable."""
+
+    LIVE = "live"
+    ABSENT = "absent"
+    DEAD = "dead"
+
+
+class Source(StrEnum):
+    """Where the network of a decision came from: the values of CARRIER_SOURCE."""
+
+    MEMORY = "memory"
+    STORE = "store"
+    LIVE = "live"
+    STALE = "stale"
+    RANGE = "range"
+    DEFAULT = "default"
+    SKIPPED = "skipped"
+    POLICY = "policy"
+    EMERGENCY = "emergency"
+
+
+class Action(StrEnum):
+    """What the dialplan is to do: the values of CARRIER_ACTION."""
+
+    ROUTE = "route"
+    REJECT = "reject"
+
+
+class Outcome(StrEnum):
+    """What a provider said about one number, or why it said nothing.
+
+    The classes that adapters share: each provider's own codes are mapped to one of these by
+    ``errors.csv`` (codes) or by the adapter (everything else).
+    """
+
+    OK = "ok"
+    NOT_FOUND = "not_found"
+    INVALID_NUMBER = "invalid_number"
+    ABSENT = "absent"
+    UNSUPPORTED = "unsupported"
+    TEMPORARY = "temporary"
+    THROTTLED = "throttled"
+    ACCOUNT = "account"
+    BAD_REQUEST = "bad_request"
+    MALFORMED = "malformed"
+
+
+class Kind(StrEnum):
+    """What was dialled, before anybody is asked."""
+
+    E164 = "e164"  # a valid number of some numbering plan: the only kind that is ever looked up
+    EMERGENCY = "emergency"  # one of the configured emergency numbers, exactly
+    SHORT = "short"  # a short code of the configured country
+    INVALID = "invalid"  # anything else; it is still routed, by prefix or by default
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """Dialled digits, understood.
+
+    ``digits`` is what was dialled, unchanged. ``msisdn`` is empty unless the digits could be put
+    into international form: always there for ``E164``, sometimes for ``INVALID`` (a number of
+    impossible length still has a country code to match a prefix rule with). ``country`` is ISO
+    3166 alpha-2 or empty; ``line`` is None where the numbering plan does not tell.
+    """
+
+    digits: str
+    kind: Kind
+    msisdn: Msisdn | None = None
+    country: str = ""
+    line: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """What the dialplan asks, as its URL says it.
+
+    ``max_age_s``: no network answer older than this; ``deadline_ms``: a deadline shorter than the
+    service's own; ``guard_ms``: how long the dialplan waits before it goes its own way.
+    """
+
+    number: str
+    account: str
+    caller: str
+    uniqueid: str
+    guard_ms: int | None = None
+    deadline_ms: int | None = None
+    max_age_s: int | None = None
+    nodip: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NumberInfo:
+    """What a provider knows of a number, on two axes: its network and its liveness.
+
+    ``mccmnc`` None: the network is not known (the liveness may be). ``live`` None: not known.
+    IMSI and serving MSC are personal data and have no field here on purpose.
+    """
+
+    mccmnc: Mccmnc | None = None
+    live: Live | None = None
+    ported: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """One row of ``errors.csv``: what a provider kind's code means for a call.
+
+    ``negative_ttl_s`` is how long the answer is remembered (0: not at all). ``route`` is
+    ``default``, ``range`` or ``reject:CAUSE`` with a Q.850 cause.
+    """
+
+    provider: str
+    code: str
+    outcome: Outcome
+    retry_elsewhere: bool
+    negative_ttl_s: int
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the lookup found for one call; it always finds something.
+
+    ``age_s`` is the age of the network answer, None when there is none. ``rule`` is set when a
+    provider answered with a listed code, and says how to route.
+    """
+
+    source: Source
+    reason: str
+    info: NumberInfo = NumberInfo()
+    age_s: float | None = None
+    rule: ErrorRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One trunk to try, with the number to send it; values are ready for the dialplan."""
+
+    trunk: str
+    endpoint: str
+    tech: str
+    number: str
+    ring_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one call. ``cause`` is a Q.850 cause, set only when rejecting."""
+
+    id: str
+    action: Action
+    hops: tuple[Hop, ...]
+    cause: int | None
+    source: Source
+    reason: str
+    rule: str
+    table: str
+    info: NumberInfo
+    age_s: float | None
+    country: str
+    line: Line | None

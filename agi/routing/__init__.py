@@ -1,0 +1,1 @@
+"""Which way out: typed rows, one immutable table, the choice of trunks."""

@@ -1,0 +1,1 @@
+"""Doubles that we ship: provider APIs and faults to try the product with."""

@@ -225,9 +225,9 @@ class Session(asyncio.Protocol):
     def _read_reply(self, reply: Reply) -> None:
         if not self.written:
             raise RemoteProtocolError("trailing-bytes")
-        if reply.code == 100:  # noqa: PLR2004 - "Trying": the reply proper follows
+        if reply.code == 100:
             return
-        good = reply.code == 200 and reply.result == "1"  # noqa: PLR2004 - AGI's word for done
+        good = reply.code == 200 and reply.result == "1"
         if not good:
             self.end(Ending.BAD_REPLY, str(reply.code))
         else:

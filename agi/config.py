@@ -1,0 +1,269 @@
+"""The configuration file: found, read, checked, with all faults at once and their places."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from agi.errors import ConfigurationError, Fault, UsageError
+from agi.settings import Config, SecretSource
+
+ENVIRONMENT_VARIABLE: Final = "DIALDIP_CONFIG"
+SYSTEM_PATH: Final = Path("/etc/dialdip/dialdip.toml")
+
+NOT_YET: Final = {
+    "hooks": "no provider of this version posts back",
+    "asterisk": "the AMI listener comes later",
+    "web": "the HTTP port comes later",
+    "journal": "the decision journal comes later",
+}
+"""Sections that are checked for form but have no effect in this version."""
+
+
+class Loaded(BaseModel):
+    """A configuration that can be used: its values, its secrets in the clear, its warnings."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    config: Config
+    path: Path
+    passwords: dict[str, SecretStr]
+    warnings: tuple[Fault, ...]
+
+    def relative(self, text: str) -> Path:
+        """Return a path of the file: relative ones are relative to the file."""
+        return self.path.parent / text
+
+    @property
+    def tables(self) -> Path:
+        """The directory of the tables' working copy."""
+        return self.relative(self.config.tables.directory)
+
+    def state(self, environ: Mapping[str, str], *, root: bool) -> Path:
+        """Return the state directory, after the order that the file's sample states."""
+        if self.config.state_directory:
+            return self.relative(self.config.state_directory)
+        if given := environ.get("STATE_DIRECTORY"):
+            return Path(given.partition(":")[0])
+        if root:
+            return Path("/var/lib/dialdip")
+        home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+        return Path(home) / "dialdip"
+
+
+def find(option: str | None, environ: Mapping[str, str]) -> Path:
+    """Return the file to use: ``--config``, then $DIALDIP_CONFIG, then the system's.
+
+    Raises:
+        UsageError: none of the three is there; the message names them all.
+    """
+    if option:
+        return Path(option)
+    if given := environ.get(ENVIRONMENT_VARIABLE):
+        return Path(given)
+    if SYSTEM_PATH.exists():
+        return SYSTEM_PATH
+    raise UsageError(
+        f"no configuration: give --config FILE, set ${ENVIRONMENT_VARIABLE}, or write "
+        f"{SYSTEM_PATH} (dialdip config init prints a sample)"
+    )
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Loaded:
+    """Read, check and complete the file.
+
+    Raises:
+        ConfigurationError: with every fault, each at its line.
+    """
+    text, tree = _parse(path)
+    places = _Places(str(path), text)
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as invalid:
+        raise ConfigurationError(tuple(places.faults(invalid))) from None
+    secrets = _Secrets(places, path, environ)
+    passwords = secrets.read(config)
+    faults = (*secrets.faults, *_contradictions(config, places))
+    if any(not fault.warning for fault in faults):
+        raise ConfigurationError(faults)
+    warnings = (*faults, *_without_effect(tree, config, places))
+    return Loaded(config=config, path=path, passwords=passwords, warnings=warnings)
+
+
+def _parse(path: Path) -> tuple[str, dict[str, Any]]:
+    name = str(path)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as bad:
+        raise ConfigurationError((Fault(name, 0, 0, f"not UTF-8 at byte {bad.start}"),)) from None
+    except OSError as bad:
+        what = f"cannot be read ({bad.strerror}); dialdip config init prints a sample"
+        raise ConfigurationError((Fault(name, 0, 0, what),)) from None
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as bad:
+        found = re.search(r"\(at line (\d+), column (\d+)\)", str(bad))
+        end = (text.count("\n") + 1, len(text) - text.rfind("\n"))
+        line, column = map(int, found.groups()) if found else end
+        what = f"not TOML: {str(bad).partition(' (at ')[0]}"
+        raise ConfigurationError((Fault(name, line, column, what),)) from None
+
+
+_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]\]?")
+_KEY: Final = re.compile(r"(\s*)([A-Za-z0-9_\-]+)\s*[=.]")
+
+
+class _Places:
+    """Where each key stands. TOML readers forget it, and faults need it."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self._at: dict[tuple[str | int, ...], tuple[int, int]] = {}
+        table: tuple[str | int, ...] = ()
+        counts: dict[str, int] = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            if header := _HEADER.match(line):
+                key = header[2]
+                table = tuple(key.split("."))
+                if header[1] == "[[":
+                    table = (*table, counts.setdefault(key, 0))
+                    counts[key] += 1
+                self._at.setdefault(table, (number, header.start(2) + 1))
+            elif found := _KEY.match(line):
+                self._at.setdefault((*table, found[2]), (number, found.start(2) + 1))
+
+    def fault(self, location: tuple[str | int, ...], what: str, *, warning: bool = False) -> Fault:
+        """Return a fault at the nearest known place of a key or of what holds it."""
+        for end in range(len(location), 0, -1):
+            if location[:end] in self._at:
+                line, column = self._at[location[:end]]
+                return Fault(self.name, line, column, what, warning)
+        return Fault(self.name, 0, 0, what, warning)
+
+    def faults(self, invalid: ValidationError) -> Iterator[Fault]:
+        """Translate the checker's findings into one fault for each place."""
+        seen = set()
+        for error in invalid.errors(include_url=False, include_input=False, include_context=False):
+            location = error["loc"]
+            fault = self.fault(location, f"{_dotted(location)}: {_plain(error)}")
+            if (fault.line, fault.column) not in seen:
+                seen.add((fault.line, fault.column))
+                yield fault
+
+
+def _dotted(location: tuple[str | int, ...]) -> str:
+    return ".".join(map(str, location))
+
+
+def _plain(error: Any) -> str:  # noqa: ANN401 - a TypedDict of the library
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return "unknown key; dialdip config init lists the known ones"
+    if kind == "missing":
+        return "is required"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
+    names: dict[str, int] = {}
+    for index, account in enumerate(config.providers):
+        where = ("providers", index)
+        first = names.setdefault(account.name, index)
+        if first != index:
+            yield places.fault((*where, "name"), "name: another provider has this name already")
+        if account.kind != "comcetera":
+            what = f'kind: not yet: "{account.kind}" comes later; use "comcetera"'
+            yield places.fault((*where, "kind"), what)
+        if account.enabled and not account.username:
+            yield places.fault(where, "username: is required for an enabled provider")
+    if config.log.numbers == "keyed":
+        what = 'log.numbers: not yet: use "masked" or "full"'
+        yield places.fault(("log", "numbers"), what)
+    host = config.fastagi.listen.rpartition(":")[0].strip("[]")
+    if not ip_address(host).is_private or ip_address(host).is_unspecified:
+        what = (
+            "fastagi.listen: AGI knows no password and no encryption, and whoever answers it owns "
+            "the PBX: listen on a loopback or private address"
+        )
+        yield places.fault(("fastagi", "listen"), what, warning=True)
+
+
+def _without_effect(tree: dict[str, Any], config: Config, places: _Places) -> Iterator[Fault]:
+    for section, why in NOT_YET.items():
+        if section in tree:
+            yield places.fault((section,), f"{section}: no effect yet: {why}", warning=True)
+    if config.cache.store != "none":
+        what = "cache.store: no effect yet: answers are kept in memory only"
+        yield places.fault(("cache", "store"), what, warning=True)
+    if sum(account.enabled for account in config.providers) > 1:
+        what = "providers: only the first enabled one is asked yet"
+        yield places.fault(("providers", 1), what, warning=True)
+
+
+class _Secrets:
+    """Fetches each secret from where the file says it is."""
+
+    def __init__(self, places: _Places, path: Path, environ: Mapping[str, str]) -> None:
+        self._places = places
+        self._path = path
+        self._environ = environ
+        self.faults: list[Fault] = []
+
+    def read(self, config: Config) -> dict[str, SecretStr]:
+        """Return the passwords of the enabled providers by name."""
+        found = {}
+        for index, account in enumerate(config.providers):
+            if account.enabled:
+                where = ("providers", index, "password")
+                found[account.name] = self._one(account.password, where)
+        return found
+
+    def _one(
+        self, given: SecretStr | SecretSource | None, where: tuple[str | int, ...]
+    ) -> SecretStr:
+        if isinstance(given, SecretStr):
+            self._warn_if_readable(where)
+            return given
+        if given is None:
+            return SecretStr("")
+        if given.env:
+            if given.env not in self._environ:
+                self._fault(where, f"${given.env} is not set")
+            return SecretStr(self._environ.get(given.env, ""))
+        return self._file(given, where)
+
+    def _file(self, given: SecretSource, where: tuple[str | int, ...]) -> SecretStr:
+        if given.file:
+            path = self._path.parent / given.file
+        elif directory := self._environ.get("CREDENTIALS_DIRECTORY"):
+            path = Path(directory) / str(given.credential)
+        else:
+            self._fault(
+                where,
+                f"credential {given.credential}: no $CREDENTIALS_DIRECTORY; systemd sets it for "
+                "LoadCredential=",
+            )
+            return SecretStr("")
+        try:
+            return SecretStr(path.read_text(encoding="utf-8").rstrip("\r\n"))
+        except (OSError, UnicodeDecodeError) as bad:
+            self._fault(where, f"{path}: cannot be read ({type(bad).__name__})")
+            return SecretStr("")
+
+    def _warn_if_readable(self, where: tuple[str | int, ...]) -> None:
+        if self._path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            what = (
+                "password: stands in a file that others can read: chmod 600, or give "
+                '{ credential = "..." }'
+            )
+            self.faults.append(self._places.fault(where, what, warning=True))
+
+    def _fault(self, where: tuple[str | int, ...], what: str) -> None:
+        self.faults.append(self._places.fault(where, f"password: {what}"))

@@ -1,0 +1,144 @@
+"""Log lines by structlog, written by a thread of their own, with phone numbers masked.
+
+A line costs more than the whole decision of a warm call, and a blocked terminal or journal must
+not block a call: callers only append to a bounded list; a thread renders and writes. What does not
+fit is dropped and counted, and the count is logged.
+
+Every value of a line is one that the code names: there is no line of arbitrary text from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TextIO
+
+import msgspec
+import structlog
+
+MAX_WAITING: Final = 20_000
+"""Lines that may wait for the writer; at 1,000 calls a second some twenty seconds."""
+
+FLUSH_S: Final = 0.1
+
+
+class Log(Protocol):
+    """Anybody who takes log lines."""
+
+    def __call__(self, level: str, event: str, **values: object) -> None:
+        """Take one line; never wait, never fail."""
+
+
+def mask(number: str) -> str:
+    """Return what may stand in a log: the first four and the last two digits of a long number.
+
+    Short ones (service numbers, extensions) keep their first digit only.
+
+    >>> mask("447788450450")
+    '4477******50'
+    >>> mask("1471")
+    '1***'
+    """
+    if len(number) < 9:
+        return number[:1] + "*" * (len(number) - 1)
+    return number[:4] + "*" * (len(number) - 6) + number[-2:]
+
+
+def where(error: BaseException) -> str:
+    """Return the type of an exception and its frames, without its message.
+
+    Messages may hold what was dialled; places in our code do not.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    path = " < ".join(f"{f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames))
+    return f"{type(error).__name__} at {path}"
+
+
+class Writer:
+    """The thread that renders and writes; everything else only appends."""
+
+    def __init__(self, stream: TextIO, *, numbers: str = "masked", terminal: bool = False) -> None:
+        self.dropped = 0
+        self._stream = stream
+        self._show: Callable[[str], str] = str if numbers == "full" else mask
+        self._waiting: deque[tuple[str, str, dict[str, Any]]] = deque()
+        self._closing = threading.Event()
+        self._render = _chain(terminal=terminal)
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def __call__(self, level: str, event: str, **values: object) -> None:
+        """Take one line. ``number`` and ``caller`` among the values are phone numbers."""
+        if len(self._waiting) >= MAX_WAITING:
+            self.dropped += 1
+        else:
+            self._waiting.append((level, event, values))
+
+    def close(self) -> None:
+        """Write what is waiting, for at most two seconds, and end the thread."""
+        self._closing.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        dropped = 0
+        last = False
+        while not last:
+            last = self._closing.wait(FLUSH_S)
+            lines = []
+            while self._waiting:
+                lines.append(self._line(*self._waiting.popleft()))
+            if self.dropped != dropped:
+                count, dropped = self.dropped - dropped, self.dropped
+                lines.append(self._line("warning", "log_lines_dropped", {"count": count}))
+            if lines:
+                # A closed pipe ends the log, never the service.
+                with contextlib.suppress(OSError, ValueError):
+                    self._stream.write("".join(lines))
+                    self._stream.flush()
+
+    def _line(self, level: str, event: str, values: dict[str, Any]) -> str:
+        for name in ("number", "caller"):
+            if values.get(name):
+                values[name] = self._show(values[name])
+        return self._render(level, {"event": event, **values})
+
+
+def _chain(*, terminal: bool) -> Callable[[str, dict[str, Any]], str]:
+    """Return structlog's chain as one function: level, time, then JSON or colours."""
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=True, pad_event_to=0)
+        if terminal
+        else structlog.processors.JSONRenderer(
+            serializer=lambda value, **_: msgspec.json.encode(value).decode()
+        )
+    )
+    processors = (
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        renderer,
+    )
+
+    def render(level: str, values: dict[str, Any]) -> str:
+        line: Any = values
+        for processor in processors:
+            line = processor(None, level, line)
+        return f"{line}\n"
+
+    return render
+
+
+def quieten_libraries() -> None:
+    """Silence loggers that print whole URLs, with passwords and numbers in them."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def to_stderr(numbers: str) -> Writer:
+    """Start the writer of a service: JSON, or colours on a terminal."""
+    quieten_libraries()
+    return Writer(sys.stderr, numbers=numbers, terminal=sys.stderr.isatty())

@@ -1,0 +1,249 @@
+"""The settings: each declared once, with its default, its unit in its name and its help text.
+
+The configuration file's form is this module: unknown keys are faults, values are not converted.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError('give "ADDRESS:PORT", for example "127.0.0.1:4573"')
+    try:
+        ip_address(host)
+    except ValueError:
+        raise ValueError(
+            'give an address, not a name, before the port: "127.0.0.1:4573" or "[::1]:4573"'
+        ) from None
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError as fault:
+        raise ValueError(f'give networks such as "127.0.0.0/8": {fault}') from None
+    return text
+
+
+def _country(text: str) -> str:
+    if not re.fullmatch("[A-Z]{2}", text):
+        raise ValueError('give an ISO 3166 alpha-2 code in capitals, for example "GB"')
+    return text
+
+
+def _emergency(text: str) -> str:
+    if not re.fullmatch(r"[0-9*#]{1,32}", text):
+        raise ValueError('give dialled digits, for example "112"')
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError('give a zone of the tz database, for example "Europe/London"') from None
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
+        raise ValueError(
+            "give a URL such as https://host/path, without a user, a query or a fragment"
+        )
+    return text
+
+
+def _money(text: str) -> Decimal:
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
+        raise ValueError('give an amount in quotes with a decimal point, for example "0.006"')
+    return Decimal(text)
+
+
+def _store(text: str) -> str:
+    if not re.fullmatch(r"none|sqlite:.+|rediss?://.+", text):
+        raise ValueError('give "none", "sqlite:FILE" or "redis://HOST:PORT/DB"')
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Money = Annotated[Decimal, BeforeValidator(_money)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+
+
+class SecretSource(_Section):
+    """Where a secret is kept: exactly one of the three."""
+
+    credential: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]+$")
+    env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    file: str | None = None
+
+
+def _secret(given: object) -> object:
+    if isinstance(given, str):
+        return SecretStr(given)
+    if isinstance(given, dict) and len(given) == 1 and set(given) <= {"credential", "env", "file"}:
+        return SecretSource(**given)
+    raise ValueError('give { credential = "..." }, { env = "..." }, { file = "..." } or a string')
+
+
+Secret = Annotated[SecretStr | SecretSource, BeforeValidator(_secret)]
+
+
+class FastAgi(_Section):
+    """The port that Asterisk asks."""
+
+    listen: Address = Field(
+        "127.0.0.1:4573", description="address and port; a socket of systemd goes first"
+    )
+    allow: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        ("127.0.0.0/8", "::1/128"), description="peers that may speak AGI", strict=False
+    )
+    deadline_ms: int = Field(
+        800, ge=50, le=10_000, description="one absolute deadline per call, from accept"
+    )
+    workers: int = Field(2, ge=1, le=64, description="routers under `serve`")
+
+
+class Numbers(_Section):
+    """How dialled digits are read."""
+
+    country: Annotated[str, AfterValidator(_country)] = Field(
+        "GB", description="how a number without country code is read"
+    )
+    emergency: tuple[Annotated[str, AfterValidator(_emergency)], ...] = Field(
+        ("112", "999"), description="dialled digits, exactly", strict=False
+    )
+
+
+class Tables(_Section):
+    """The routing tables."""
+
+    directory: str = Field("tables", description="the working copy")
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC", description="of times and dates in the tables"
+    )
+
+
+class Fresh(_Section):
+    """How long an answer counts as fresh, in seconds, by what it says."""
+
+    network: int = Field(604_800, ge=0, le=31_536_000)
+    liveness: int = Field(300, ge=0, le=86_400)
+
+
+class Stale(_Section):
+    """How long beyond fresh an answer may still be used, in seconds."""
+
+    network: int = Field(259_200, ge=0, le=31_536_000)
+
+
+class Cache(_Section):
+    """What is remembered of lookups."""
+
+    memory_entries: int = Field(100_000, ge=1, le=50_000_000, description="per router")
+    store: Annotated[str, AfterValidator(_store)] = "none"
+    fresh_s: Fresh = Fresh()
+    stale_s: Stale = Stale()
+    numbers: Literal["plain", "keyed"] = "plain"
+    key: Secret | None = None
+
+
+Kind = Literal["comcetera", "lanck", "datasoap", "experian", "hlrlookup", "file"]
+
+
+class ProviderAccount(_Section):
+    """One account at one provider system; they are asked in the order of the file."""
+
+    name: Name
+    kind: Kind
+    url: Annotated[str, AfterValidator(_url)] = "https://secure.comcetera.com/npl"
+    username: str = ""
+    password: Secret | None = None
+    connections: int = Field(1, ge=1, le=100, description="at most so many at once per account")
+    batch_size: int = Field(1000, ge=1, le=1000, description="numbers in one request")
+    requests_per_second: float = Field(0, ge=0, description="0: no limit of ours", strict=False)
+    timeout_ms: int = Field(700, ge=10, le=60_000, description="how long a call waits for it")
+    countries: tuple[Annotated[str, AfterValidator(_country)], ...] = Field((), strict=False)
+    price: Money = Decimal(0)
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
+    daily_budget: Money | None = None
+    enabled: bool = True
+    api_version: Literal["2.3", "2.4", "2.5"] = "2.4"
+    economy: bool | None = None
+
+
+class Hooks(_Section):
+    """The dipper's door for postbacks."""
+
+    listen: Address | None = None
+    public_url: Annotated[str, AfterValidator(_url)] | None = None
+
+
+class Asterisk(_Section):
+    """One PBX whose manager interface is read."""
+
+    name: Name
+    host: str = "127.0.0.1"
+    port: int = Field(5038, ge=1, le=65535)
+    username: str
+    password: Secret
+
+
+class Web(_Section):
+    """The port for people and Prometheus."""
+
+    listen: Address = "127.0.0.1:8080"
+
+
+class Journal(_Section):
+    """The record of decisions."""
+
+    retention_days: int = Field(30, ge=0, le=3650)
+
+
+class Log(_Section):
+    """The log lines."""
+
+    numbers: Literal["masked", "keyed", "full"] = Field(
+        "masked", description="how phone numbers appear: masked or full"
+    )
+
+
+class Config(_Section):
+    """The whole file."""
+
+    state_directory: str | None = Field(
+        None, description="else $STATE_DIRECTORY, /var/lib/dialdip as root, $XDG_STATE_HOME/dialdip"
+    )
+    fastagi: FastAgi = FastAgi()
+    numbers: Numbers = Numbers()
+    tables: Tables = Tables()
+    cache: Cache = Cache()
+    providers: tuple[ProviderAccount, ...] = Field((), strict=False)
+    hooks: Hooks = Hooks()
+    asterisk: tuple[Asterisk, ...] = Field((), strict=False)
+    web: Web = Web()
+    journal: Journal = Journal()
+    log: Log = Log()

@@ -1,0 +1,71 @@
+"""Files that travel with the product: sample configuration and tables, dialplan, units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from agi.errors import UsageError
+
+_PACKAGE: Final = Path(__file__).parent
+
+CONFIGURATION: Final = _PACKAGE / "dialdip.toml"
+TABLES: Final = _PACKAGE / "routing" / "sample"
+
+
+def directory(name: str) -> Path:
+    """Return where ``dialplan`` or ``systemd`` is: inside the wheel, or beside a checkout."""
+    packed = _PACKAGE / "share" / name
+    return packed if packed.is_dir() else _PACKAGE.parent / name
+
+
+def install(source: Path, target: Path, *, force: bool) -> list[Path]:
+    """Copy the files of one directory into another, which is made if need be.
+
+    A file that is there with the same content is left alone. Scripts stay executable.
+
+    Raises:
+        UsageError: the target cannot be written, or a file differs and ``force`` is not set;
+            nothing was written then.
+    """
+    files = [path for path in sorted(source.iterdir()) if path.is_file()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        differing = [path.name for path in files if _differs(path, target / path.name)]
+        if differing and not force:
+            names = ", ".join(differing)
+            raise UsageError(f"{target}: these differ: {names}; --force replaces them")
+        return list(_copies(files, target))
+    except OSError as bad:
+        raise UsageError(f"{target}: {bad.strerror}") from None
+
+
+def begin(target: Path) -> list[Path]:
+    """Write a sample configuration and its tables into a directory.
+
+    Raises:
+        UsageError: there is a configuration already, or the directory cannot be written.
+    """
+    path = target / "dialdip.toml"
+    if path.exists():
+        raise UsageError(f"{path} is there already; it is left as it is")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # a password may come to stand in it
+        path.write_bytes(CONFIGURATION.read_bytes())
+    except OSError as bad:
+        raise UsageError(f"{target}: {bad.strerror}") from None
+    return [path, *install(TABLES, target / "tables", force=False)]
+
+
+def _differs(source: Path, target: Path) -> bool:
+    return target.exists() and target.read_bytes() != source.read_bytes()
+
+
+def _copies(files: list[Path], target: Path) -> Iterator[Path]:
+    for path in files:
+        copy = target / path.name
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(0o755 if path.suffix == ".agi" else 0o644)
+        yield copy

@@ -1,0 +1,211 @@
+"""The configuration file: what is accepted, and every fault at its line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agi import config, shipped
+from agi.errors import ConfigurationError, UsageError
+
+GOOD = """
+[[providers]]
+name = "npl"
+kind = "comcetera"
+username = "bob"
+password = "s3cret"
+"""
+
+
+def write(directory: Path, text: str, mode: int = 0o600) -> Path:
+    path = directory / "dialdip.toml"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def faults(directory: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    path = write(directory, text)
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(path, environ or {})
+    return [str(fault).removeprefix(f"{path}:") for fault in caught.value.faults]
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    loaded = config.load(write(tmp_path, ""), {})
+    assert "127.0.0.1:4573" == loaded.config.fastagi.listen
+    assert 800 == loaded.config.fastagi.deadline_ms
+    assert ("112", "999") == loaded.config.numbers.emergency
+    assert 604_800 == loaded.config.cache.fresh_s.network
+    assert tmp_path / "tables" == loaded.tables
+    assert () == loaded.warnings
+
+
+def test_the_sample_is_good_but_for_its_credential(tmp_path: Path) -> None:
+    path = write(tmp_path, shipped.CONFIGURATION.read_text())
+    with pytest.raises(ConfigurationError, match="CREDENTIALS_DIRECTORY"):
+        config.load(path, {})
+    (tmp_path / "npl").write_text("s3cret\n")
+    loaded = config.load(path, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert "s3cret" == loaded.passwords["npl"].get_secret_value()
+
+
+def test_the_sample_with_every_default_switched_on_is_good(tmp_path: Path) -> None:
+    """What stands behind a # in the sample is a default: uncommented, it changes nothing."""
+    lines = []
+    for line in shipped.CONFIGURATION.read_text().splitlines():
+        setting = line.startswith("# ") and " = " in line.split("#")[1]
+        lines.append(line[2:] if setting else line)
+    text = "\n".join(lines).replace("/var/lib/dialdip", str(tmp_path))
+    (tmp_path / "npl").write_text("s3cret")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    full = config.load(write(tmp_path, text), environ).config
+    plain = config.load(write(tmp_path, shipped.CONFIGURATION.read_text()), environ).config
+    assert plain.fastagi == full.fastagi
+    assert plain.cache == full.cache
+    assert plain.numbers == full.numbers
+    assert plain.log == full.log
+
+
+def test_every_fault_is_reported_at_its_line_at_once(tmp_path: Path) -> None:
+    text = """state_dir = "x"
+[fastagi]
+listen = "localhost:4573"
+deadline_ms = "800"
+allow = ["10.0.0.1/8"]
+
+[numbers]
+country = "gb"
+emergency = ["1-1-2"]
+
+[[providers]]
+name = "a b"
+kind = "comcetera"
+username = "bob"
+price = 0.006
+
+[[providers]]
+name = "npl"
+kind = "sms"
+password = { vault = "x" }
+url = "https://user:pass@host/npl"
+"""
+    found = faults(tmp_path, text)
+    places = [int(fault.split(":")[0]) for fault in found]
+    assert [1, 3, 4, 5, 8, 9, 12, 15, 19, 20, 21] == places
+    assert "unknown key" in found[0]
+    assert "an address, not a name" in found[1]
+    assert "alpha-2" in found[4]
+    assert "in quotes" in found[7]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x = ", "1:5: not TOML"),
+        ("[fastagi\n", "1:9: not TOML"),
+        ('a = "\n', "1:6: not TOML"),
+        (GOOD + GOOD, "9:1: name: another provider has this name"),
+        (GOOD.replace("comcetera", "lanck"), '4:1: kind: not yet: "lanck"'),
+        (GOOD.replace('username = "bob"', ""), "2:3: username: is required"),
+        ('[log]\nnumbers = "keyed"', "2:1: log.numbers: not yet"),
+        ('[tables]\ntimezone = "Mars/Phobos"', "2:1: tables.timezone: give a zone"),
+        ('[cache]\nstore = "memcached"', '2:1: cache.store: give "none"'),
+        ("[cache]\nfresh_s = { network = -1 }", "2:1: cache.fresh_s.network:"),
+        ('[fastagi]\nlisten = "127.0.0.1:70000"', "2:1: fastagi.listen: give"),
+    ],
+)
+def test_a_fault_says_where_and_what(tmp_path: Path, text: str, expected: str) -> None:
+    found = faults(tmp_path, text)
+    assert found[0].startswith(expected), found
+
+
+def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        config.load(tmp_path / "none.toml", {})
+    (tmp_path / "x.toml").write_bytes(b'a = "\xff"')
+    with pytest.raises(ConfigurationError, match="not UTF-8 at byte 5"):
+        config.load(tmp_path / "x.toml", {})
+
+
+def test_a_secret_comes_from_where_the_file_says(tmp_path: Path) -> None:
+    def password(source: str, environ: dict[str, str]) -> str:
+        text = GOOD.replace('"s3cret"', source)
+        loaded = config.load(write(tmp_path, text), environ)
+        assert "hidden" not in repr(loaded)
+        return loaded.passwords["npl"].get_secret_value()
+
+    (tmp_path / "npl.password").write_text("hidden from file\n")
+    assert "hidden by env" == password('{ env = "NPL" }', {"NPL": "hidden by env"})
+    assert "hidden from file" == password('{ file = "npl.password" }', {})
+    assert "hidden from file" == password(
+        '{ credential = "npl.password" }', {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    )
+    assert "hidden literally" == password('"hidden literally"', {})
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('{ env = "NPL" }', "6:1: password: $NPL is not set"),
+        ('{ file = "none" }', "cannot be read"),
+        ('{ credential = "npl" }', "no $CREDENTIALS_DIRECTORY"),
+        ('{ env = "A", file = "b" }', "give {"),
+        ("17", "give {"),
+    ],
+)
+def test_a_secret_that_is_not_there_is_a_fault(tmp_path: Path, source: str, expected: str) -> None:
+    assert expected in faults(tmp_path, GOOD.replace('"s3cret"', source))[0]
+
+
+def test_a_literal_secret_in_a_readable_file_is_warned_of(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD, 0o644)
+    assert ["chmod 600" in fault.what for fault in config.load(path, {}).warnings] == [True]
+    path.chmod(0o600)
+    assert () == config.load(path, {}).warnings
+
+
+def test_what_has_no_effect_yet_is_warned_of(tmp_path: Path) -> None:
+    text = (
+        '[web]\n[hooks]\n[journal]\n[cache]\nstore = "sqlite:x"\n[fastagi]\nlisten = "0.0.0.0:1"\n'
+        '[[asterisk]]\nname = "a"\nusername = "u"\npassword = "p"\n'
+    )
+    warnings = [fault.what for fault in config.load(write(tmp_path, text), {}).warnings]
+    assert 6 == len(warnings)
+    assert 5 == sum("no effect yet" in what for what in warnings)
+    assert any("loopback or private" in what for what in warnings)
+    two = GOOD + GOOD.replace('"npl"', '"other"')
+    second = config.load(write(tmp_path, two), {}).warnings
+    assert ["only the first" in fault.what for fault in second] == [True]
+
+
+def test_the_three_places_are_tried_in_order(tmp_path: Path) -> None:
+    assert Path("a.toml") == config.find("a.toml", {"DIALDIP_CONFIG": "b.toml"})
+    assert Path("b.toml") == config.find(None, {"DIALDIP_CONFIG": "b.toml"})
+    if config.SYSTEM_PATH.exists():
+        assert config.SYSTEM_PATH == config.find(None, {})
+    else:
+        with pytest.raises(UsageError) as caught:
+            config.find(None, {})
+        for place in ("--config", "$DIALDIP_CONFIG", "/etc/dialdip/dialdip.toml"):
+            assert place in str(caught.value)
+    assert tmp_path
+
+
+def test_the_state_directory_is_found_in_order(tmp_path: Path) -> None:
+    plain = config.load(write(tmp_path, ""), {})
+    systemd = {"STATE_DIRECTORY": "/var/lib/one:/var/lib/two", "XDG_STATE_HOME": "/x"}
+    assert Path("/var/lib/one") == plain.state(systemd, root=True)
+    assert Path("/var/lib/dialdip") == plain.state({"XDG_STATE_HOME": "/x"}, root=True)
+    assert Path("/x/dialdip") == plain.state({"XDG_STATE_HOME": "/x"}, root=False)
+    assert Path.home() / ".local/state/dialdip" == plain.state({}, root=False)
+    given = config.load(write(tmp_path, 'state_directory = "state"'), {})
+    assert tmp_path / "state" == given.state(systemd, root=True)
+
+
+def test_no_secret_is_shown_by_any_form_of_the_configuration(tmp_path: Path) -> None:
+    loaded = config.load(write(tmp_path, GOOD), dict(os.environ))
+    for text in (repr(loaded), str(loaded.config), loaded.config.model_dump_json()):
+        assert "s3cret" not in text

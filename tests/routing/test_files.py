@@ -1,0 +1,247 @@
+"""A directory is loaded whole or refused whole, with every fault in it at its place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from agi.errors import Fault, TableError
+from agi.model import ErrorRule, Outcome
+from agi.routing.choose import decide
+from agi.routing.faults import LIMIT
+from agi.routing.files import LATER, SAMPLE, SHIPPED_ERRORS, load, version_of
+from agi.routing.sheet import MAX_FILE_BYTES
+from agi.routing.table import Facts
+from tests.routing.making import BRITISH, DEFAULT, ROUTES, TRUNKS, loaded, places, rolls, write
+from tests.routing.making import found as finding
+
+ERRORS = "provider,code,class,retry_elsewhere,negative_ttl_s,route\n"
+
+
+def refused(directory: Path) -> tuple[Fault, ...]:
+    with pytest.raises(TableError) as caught:
+        load(directory, 1)
+    return caught.value.faults
+
+
+def test_the_sample_is_a_table_without_a_warning() -> None:
+    assert () == load(SAMPLE, 1).warnings
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule"),
+    [
+        (Facts("112", None, "GB", None, emergency=True), "emergency"),
+        (Facts("0779", "447788450450", "GB", "23415"), "gb-vodafone"),
+        (Facts("0779", "447788450450", "GB", "23410"), "gb-o2"),
+        (Facts("0779", "447788450450", "GB", None), "gb"),
+        (Facts("0779", "447788450450", "GB", "23450"), "gb"),
+        (Facts("123", None, "GB", None), "gb"),
+        (Facts("0909", "449098790000", "GB", "23415"), "gb-premium"),
+        (Facts("070", "447012345678", "GB", "23415"), "gb-personal"),
+        (Facts("00353", "353871234567", "IE", "27201"), "ie"),
+        (Facts("00371", "37120000000", "LV", None), "default"),
+        (Facts("00882", "88213000000", "", None), "default"),
+    ],
+)
+def test_the_sample_routes_british_calls_and_shuts_what_fraud_dials(
+    facts: Facts, rule: str
+) -> None:
+    assert rule == load(SAMPLE, 1).table.match(facts).name
+
+
+def test_the_sample_sends_each_trunk_the_number_in_its_form() -> None:
+    decision = decide(load(SAMPLE, 1).table, BRITISH, finding("23415"), rolls(0.0), "id")
+    numbers = ["+447788450450", "447788450450", "07788450450"]
+    assert numbers == [hop.number for hop in decision.hops]
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("err1", Outcome.NOT_FOUND),
+        ("err29", Outcome.ABSENT),
+        ("err21", Outcome.UNSUPPORTED),
+        ("err11", Outcome.UNSUPPORTED),
+        ("err13", Outcome.UNSUPPORTED),
+        ("err36", Outcome.TEMPORARY),
+    ],
+)
+def test_the_six_codes_of_comcetera_are_shipped_and_none_rejects(
+    code: str, outcome: Outcome
+) -> None:
+    rule = load(SAMPLE, 1).table.error_rule("comcetera", code)
+    assert rule is not None
+    assert (outcome, "default") == (rule.outcome, rule.route)
+
+
+def test_a_site_replaces_shipped_codes_row_by_row_and_adds_its_own(tmp_path: Path) -> None:
+    rows = "comcetera,err1,not_found,yes,5,reject:1\nlanck,11,invalid_number,no,9,range\n"
+    table = loaded(tmp_path, "", errors=ERRORS + rows).table
+    expected = ErrorRule("comcetera", "err1", Outcome.NOT_FOUND, True, 5, "reject:1")
+    assert expected == table.error_rule("comcetera", "err1")
+    assert table.error_rule("lanck", "11") is not None
+    shipped = load(SAMPLE, 1).table.error_rule("comcetera", "err29")
+    assert shipped == table.error_rule("comcetera", "err29")
+
+
+def test_a_code_stands_once_in_a_file(tmp_path: Path) -> None:
+    row = "comcetera,err1,not_found,yes,5,default\n"
+    with pytest.raises(TableError) as caught:
+        loaded(tmp_path, "", errors=ERRORS + row + row)
+    assert [("errors.csv", 3, 2)] == places(caught.value.faults)
+
+
+def test_the_version_is_the_generation_and_a_hash_of_names_and_bytes(tmp_path: Path) -> None:
+    write(tmp_path, trunks="trunk\na\n", routes=ROUTES + DEFAULT)
+    routes, trunks = (tmp_path / "routes.csv").read_bytes(), b"trunk\na\n"
+    framed = b"routes.csv\0%d\0%btrunks.csv\0%d\0%b" % (len(routes), routes, len(trunks), trunks)
+    expected = hashlib.sha256(framed).hexdigest()[:8]
+    assert f"000042-{expected}" == load(tmp_path, 42).table.version
+
+
+def test_the_version_changes_when_bytes_move_from_one_file_to_another() -> None:
+    one, other = version_of({"a": b"x", "b": b"y"}, 1), version_of({"a": b"xb", "b": b"y"}, 1)
+    assert re.fullmatch(r"000001-[0-9a-f]{8}", one)
+    assert one != other
+    assert version_of({"a": b"1", "b": b""}, 1) != version_of({"a": b"", "b": b"1"}, 1)
+
+
+def test_faults_name_the_file_as_the_person_would_type_it(tmp_path: Path) -> None:
+    write(tmp_path / "tables", trunks="trunk,strip\na,x\n", routes=ROUTES + DEFAULT)
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        (fault,) = refused(Path("tables"))
+    finally:
+        os.chdir(before)
+    assert str(fault).startswith("tables/trunks.csv:2:2: ")
+
+
+def test_the_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        trunks="trunk,ring_s\na,x\n",
+        routes=ROUTES + "r,,,x,,,,a\n" + "s,,,1,,,,zz\n" + DEFAULT,
+        errors=ERRORS + "comcetera,E,absent,no,1,default\n",
+        groups="group,trunks\ng,a\n",
+    )
+    expected = [("errors.csv", 2, 2), ("groups.csv", 2, 1), ("routes.csv", 2, 4)]
+    assert [*expected, ("routes.csv", 3, 8), ("trunks.csv", 2, 2)] == places(refused(tmp_path))
+
+
+def test_a_missing_directory_and_missing_files_are_faults(tmp_path: Path) -> None:
+    (fault,) = refused(tmp_path / "nowhere")
+    assert str(tmp_path / "nowhere") == fault.file
+    (tmp_path / "file").write_text("")
+    assert "directory" in refused(tmp_path / "file")[0].what
+    assert ["routes.csv", "trunks.csv"] == [Path(f.file).name for f in refused(tmp_path)]
+
+
+@pytest.mark.parametrize("present", ["routes", "trunks"])
+def test_one_missing_file_is_one_fault_and_the_other_file_is_still_read(
+    tmp_path: Path, present: str
+) -> None:
+    content = {"routes": ROUTES + DEFAULT, "trunks": TRUNKS}[present]
+    missing = {"routes": "trunks.csv", "trunks": "routes.csv"}[present]
+    write(tmp_path, **{present: content})
+    assert [(missing, 0, 0)] == places(refused(tmp_path))
+    write(tmp_path, **{present: content.encode() + b"\xff\n"})
+    assert 2 == len(refused(tmp_path))
+
+
+def test_what_is_not_a_regular_file_is_a_fault_and_stops_nothing(tmp_path: Path) -> None:
+    write(tmp_path, trunks=TRUNKS, routes=ROUTES + DEFAULT)
+    (tmp_path / "routes.csv").unlink()
+    os.mkfifo(tmp_path / "routes.csv")
+    (tmp_path / "trunks.csv").unlink()
+    (tmp_path / "trunks.csv").mkdir()
+    (tmp_path / "errors.csv").symlink_to(tmp_path / "gone")
+    assert ["errors.csv", "routes.csv", "trunks.csv"] == [p[0] for p in places(refused(tmp_path))]
+
+
+def test_a_file_beyond_its_limit_is_refused_unread(tmp_path: Path) -> None:
+    write(tmp_path, trunks=TRUNKS, routes=ROUTES + DEFAULT)
+    os.truncate(tmp_path / "routes.csv", MAX_FILE_BYTES + 1)
+    (fault,) = refused(tmp_path)
+    assert ("larger than 64 MiB: split it", 0) == (fault.what, fault.line)
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_files_of_later_versions_must_not_hold_rows(tmp_path: Path, name: str) -> None:
+    stem = name.removesuffix(".csv")
+    assert () == loaded(tmp_path, "b,,,1,,,,b c d\n", **{stem: "x,y\n# note\n"}).warnings
+    with pytest.raises(TableError) as caught:
+        loaded(tmp_path, "", **{stem: "x,y\n1,2\n"})
+    assert [(name, 2, 1)] == places(caught.value.faults)
+    assert "not yet" in caught.value.faults[0].what
+
+
+def test_a_csv_file_that_is_no_table_is_a_warning_with_the_nearest_name(tmp_path: Path) -> None:
+    (warning,) = loaded(tmp_path, "b,,,1,,,,b c d\n", error="", notes="").warnings[:1]
+    assert "did you mean 'errors.csv'?" in warning.what
+
+
+def test_a_thousand_faults_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    rows = "".join(f"r{number},x,,,,,,a\n" for number in range(LIMIT + 5))
+    write(tmp_path, trunks=TRUNKS, routes=ROUTES + rows)
+    faults = refused(tmp_path)
+    assert LIMIT + 1 == len(faults)
+    assert "and 5 more" in faults[-1].what
+
+
+def test_the_shipped_errors_file_has_the_header_of_the_contract() -> None:
+    lines = SHIPPED_ERRORS.read_text("ascii").splitlines()
+    assert ERRORS.strip() == next(line for line in lines if not line.startswith("#"))
+
+
+def damaged(dice: random.Random, data: bytes) -> bytes:
+    """Damage a file the way editors, spreadsheets, disks and people do."""
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(data) + 1)
+        to = dice.randrange(at, len(data) + 1)
+        bits = b'0 , ; " \n \r # ! | @ : > = \x00 \xff \xe9 \xd9\xa1 , , \n a 44 GB -1'.split(b" ")
+        data = dice.choice(
+            (
+                data[:at] + data[at + 1 :],
+                data[:at] + dice.choice(bits) + data[at:],
+                data[:at] + dice.choice(bits) + data[at + 1 :],
+                data[:at],
+                data[:at] + data[min(to, at + 40) :],
+                data[:at] + data[at:to][:200] + data[at:],
+                data.replace(dice.choice(bits) or b",", dice.choice(bits), 1),
+                data.replace(b"\n", b"\r\n"),
+                b"\xef\xbb\xbf" + data,
+                bytes([dice.randrange(256)]) + data,
+            )
+        )
+    return data
+
+
+def test_three_hundred_damaged_directories_give_a_table_or_faults_with_places(
+    tmp_path: Path,
+) -> None:
+    dice = random.Random(7)
+    whole = {path.stem: path.read_bytes() for path in (*SAMPLE.glob("*.csv"), SHIPPED_ERRORS)}
+    outcomes = {"good": 0, "refused": 0}
+    for number in range(300):
+        files = dict(whole)
+        for name in dice.sample(sorted(files), dice.randint(1, 3)):
+            files[name] = damaged(dice, files[name])
+        directory = write(tmp_path / str(number), **files)
+        try:
+            table = load(directory, number).table
+        except TableError as error:
+            outcomes["refused"] += 1
+            assert all(f.file.startswith(str(directory)) and f.what for f in error.faults)
+            assert all((f.line > 0) == (f.column > 0) for f in error.faults)
+            assert not any(f.warning for f in error.faults)
+        else:
+            outcomes["good"] += 1
+            assert decide(table, BRITISH, finding("23415"), dice.random, "id").table
+    assert 30 < min(outcomes.values()), outcomes

@@ -50,9 +50,9 @@ _ENVIRONMENT: Final = re.compile(
     _OPENING
     + rb"(?:agi_network_script: (?P<script>" + _TRUSTED + rb")\n)?"
     + rb"agi_request: (?P<request>" + _TRUSTED + rb")\n"
-    + b"".join(
-        rb"agi_" + key + rb": (?P<" + key + rb">" + _TRUSTED + rb")\n" for key in _TRUSTED_KEYS
-    )
+    + b"".join(rb"agi_" + key + rb": " + _TRUSTED + rb"\n" for key in _TRUSTED_KEYS[:3])
+    + rb"agi_uniqueid: (?P<uniqueid>" + _TRUSTED + rb")\n"
+    + rb"agi_version: " + _TRUSTED + rb"\n"
     + b"".join(rb"agi_" + key + rb": " + _ANYTHING + rb"\n" for key in _OTHER_KEYS)
     + rb"(?P<arguments>(?:agi_arg_[0-9]{1,3}: [^\n\x00]*\n)*)\n"
 )  # fmt: skip
@@ -70,9 +70,7 @@ class Environment(NamedTuple):
 
     script: str
     request: str
-    channel: str
     uniqueid: str
-    version: str
     arguments: tuple[bytes, ...]
     hangup: bool
 
@@ -96,32 +94,30 @@ class EnvironmentReader:
         buffer = self._buffer
         seen = len(buffer)
         buffer += data
+        end = buffer.find(b"\n\n", seen - 1 if seen else 0) + 2
         if len(buffer) > MAX_ENVIRONMENT_BYTES:
             raise RemoteProtocolError("too-large")
-        end = buffer.find(b"\n\n", max(0, seen - 1))
-        if end < 0:
-            if buffer[: len(_OPENING)] != _OPENING[: len(buffer)]:
+        if end < 2:
+            if not buffer.startswith(_OPENING[: len(buffer)]):
                 # An HTTP request, a TLS hello, a port scan: no need to wait for its end.
                 raise RemoteProtocolError("not-agi")
             return None
-        end += 2
-        rest = bytes(buffer[end:])
-        if rest and not _HANGUP.startswith(rest):
+        if end == len(buffer):
+            return _read_environment(buffer, hangup=False)
+        if not _HANGUP.startswith(buffer[end:]):
             raise RemoteProtocolError("trailing-bytes")
-        return _read_environment(bytes(buffer[:end]), hangup=bool(rest))
+        return _read_environment(buffer[:end], hangup=True)
 
 
-def _read_environment(block: bytes, *, hangup: bool) -> Environment | None:
+def _read_environment(block: bytes | bytearray, *, hangup: bool) -> Environment:
     match = _ENVIRONMENT.fullmatch(block)
     if match is None or block.count(b"\n") > MAX_ENVIRONMENT_LINES:
         raise RemoteProtocolError(_diagnose(block))
-    script, request, channel, _, _, uniqueid, version, arguments = match.groups()
+    script, request, uniqueid, arguments = match.groups()
     return Environment(
         "" if script is None else script.decode("ascii"),
         request.decode("ascii"),
-        channel.decode("ascii"),
         uniqueid.decode("ascii"),
-        version.decode("ascii"),
         _read_arguments(arguments) if arguments else (),
         hangup,
     )
@@ -134,7 +130,7 @@ def _read_arguments(block: bytes) -> tuple[bytes, ...]:
     return tuple(value for _, value in found)
 
 
-def _diagnose(block: bytes) -> str:
+def _diagnose(block: bytes | bytearray) -> str:
     """Name what is wrong with an environment that the grammar refused."""
     lines = block[:-2].split(b"\n")
     keys = [line.partition(b": ")[0] for line in lines]
@@ -144,7 +140,7 @@ def _diagnose(block: bytes) -> str:
         return "nul"
     if block.count(b"\n") > MAX_ENVIRONMENT_LINES:
         return "too-many-lines"
-    known = [key for key in keys if key in _KNOWN_KEYS or key.startswith(b"agi_arg_")]
+    known = [bytes(key) for key in keys if bytes(key) in _KNOWN_KEYS or key.startswith(b"agi_arg_")]
     if len(known) != len(set(known)):
         return "duplicate"
     if b"agi_threadid" not in keys:
@@ -270,6 +266,7 @@ def _unbracket(data: bytes) -> str:
 
 
 _NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,39}")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.*#+-]*")
 _FORBIDDEN: Final = re.compile(r"[\x00\r\n]")
 _SPLITTER_SPECIAL: Final = re.compile(r'([\\,"()\[\]])')
 _ARGUMENT_SPECIAL: Final = re.compile(r'([\\"])')
@@ -284,6 +281,8 @@ def escape(value: str) -> str:
     Raises:
         LocalProtocolError: kind ``unsafe-value``: CR, LF and NUL cannot be escaped.
     """
+    if _PLAIN.fullmatch(value):
+        return value
     if _FORBIDDEN.search(value):
         raise LocalProtocolError("unsafe-value")
     return _ARGUMENT_SPECIAL.sub(r"\\\1", _SPLITTER_SPECIAL.sub(r"\\\1", value))

@@ -44,7 +44,6 @@ def test_an_environment_is_read_whole() -> None:
     assert "route?n=447788450450&a=acme&f=442079460123&g=1000" == found.script
     assert "agi://127.0.0.1:4573/route?n=447788450450&a=acme&f=442079460123&g=1000" == found.request
     assert UNIQUEID == found.uniqueid
-    assert "PJSIP/carol-00000001" == found.channel
     assert () == found.arguments
     assert not found.hangup
 
@@ -181,7 +180,7 @@ def test_damaged_environments_are_read_or_refused_and_nothing_else(junk: bytes, 
         except RemoteProtocolError as refused:
             assert refused.kind
         else:
-            assert found is None or found.request.startswith("agi://")
+            assert found is None or isinstance(found, Environment)
 
 
 def test_the_url_is_split_into_script_and_arguments() -> None:

@@ -76,8 +76,11 @@ def find(option: str | None, environ: Mapping[str, str]) -> Path:
     )
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Loaded:
+def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loaded:
     """Read, check and complete the file.
+
+    A secret that cannot be read is a fault for whoever needs it; with ``secrets`` False, for a
+    shell beside the service, it is a warning: systemd shows credentials to the service alone.
 
     Raises:
         ConfigurationError: with every fault, each at its line.
@@ -88,9 +91,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
         config = Config.model_validate(tree)
     except ValidationError as invalid:
         raise ConfigurationError(tuple(places.faults(invalid))) from None
-    secrets = _Secrets(places, path, environ)
-    passwords = secrets.read(config)
-    faults = (*secrets.faults, *_contradictions(config, places))
+    store = _Secrets(places, path, environ, needed=secrets)
+    passwords = store.read(config)
+    faults = (*store.faults, *_contradictions(config, places))
     if any(not fault.warning for fault in faults):
         raise ConfigurationError(faults)
     warnings = (*faults, *_without_effect(tree, config, places))
@@ -210,7 +213,10 @@ def _without_effect(tree: dict[str, Any], config: Config, places: _Places) -> It
 class _Secrets:
     """Fetches each secret from where the file says it is."""
 
-    def __init__(self, places: _Places, path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, places: _Places, path: Path, environ: Mapping[str, str], *, needed: bool
+    ) -> None:
+        self._needed = needed
         self._places = places
         self._path = path
         self._environ = environ
@@ -266,4 +272,5 @@ class _Secrets:
             self.faults.append(self._places.fault(where, what, warning=True))
 
     def _fault(self, where: tuple[str | int, ...], what: str) -> None:
-        self.faults.append(self._places.fault(where, f"password: {what}"))
+        fault = self._places.fault(where, f"password: {what}", warning=not self._needed)
+        self.faults.append(fault)

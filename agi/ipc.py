@@ -52,7 +52,7 @@ class Control:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if path.exists():
-                if _alive(path):
+                if alive(path):
                     raise UsageError(f"another dialdip runs with this state directory: {path}")
                 path.unlink()
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -93,7 +93,8 @@ class Control:
             return {"v": VERSION, "error": str(refused)}
 
 
-def _alive(path: Path) -> bool:
+def alive(path: Path) -> bool:
+    """Tell whether a process answers on this socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(1.0)
         try:

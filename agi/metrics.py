@@ -7,7 +7,7 @@ a number, a name from outside or a unique id.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Final
 
 SECONDS: Final = (
@@ -62,4 +62,4 @@ class Metrics:
         self.cache: Counter[str] = Counter()  # hit, miss
         self.reloads: Counter[str] = Counter()  # ok, refused
         self.decision = Latency()
-        self.lookup: dict[str, Latency] = {}
+        self.lookup: defaultdict[str, Latency] = defaultdict(Latency)  # provider: of one request

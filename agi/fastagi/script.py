@@ -17,6 +17,7 @@ from agi.fastagi.protocol import (
     Query,
     command,
     escape,
+    proven,
     read_url,
 )
 from agi.model import CallRequest, Decision
@@ -154,7 +155,7 @@ def answer(decision: Decision, uniqueid: str) -> bytes:
     values = ",".join(fields)
     if trunks > names.MAX_TRUNKS or not _GRAMMAR[trunks].fullmatch(values):
         raise LocalProtocolError("off-whitelist")
-    return command(f'{_START[trunks]}{values},{escape(uniqueid)}"')
+    return proven(f'{_START[trunks]}{values},{escape(uniqueid)}"')
 
 
 def health(state: str) -> bytes:

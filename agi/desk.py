@@ -1,0 +1,159 @@
+"""What people ask a running service over its control socket: status, lookup, explain, reload.
+
+The answers are plain JSON values; how they look on a terminal is the shell's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from msgspec.structs import asdict
+
+from agi.errors import UsageError
+from agi.ipc import Handler
+from agi.model import CallRequest, Decision, Dialled, Finding, Kind, Mccmnc, NumberInfo, Source
+from agi.plmn import canonical
+from agi.router import Router
+from agi.routing.table import Facts
+
+LOOKUP_DEADLINE_S: Final = 5.0
+"""How long a person waits for a provider; calls have their own deadline."""
+
+MAX_NUMBERS: Final = 10_000
+
+Asked = dict[str, Any]
+
+
+class Desk:
+    """Answers people's questions with the very functions that answer calls."""
+
+    def __init__(
+        self,
+        router: Router,
+        *,
+        clock: Callable[[], float],
+        report: Callable[[], dict[str, object]],
+        reload: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._router = router
+        self._clock = clock
+        self._report = report
+        self._reload = reload
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """The questions by name."""
+        return {
+            "status": self.status,
+            "lookup": self.lookup,
+            "explain": self.explain,
+            "reload": self.reload,
+        }
+
+    async def status(self, asked: Asked) -> object:
+        """Return what is wrong, in ten seconds."""
+        del asked
+        return self._report()
+
+    async def reload(self, asked: Asked) -> object:
+        """Read configuration and tables anew."""
+        del asked
+        return {"table": await self._reload()}
+
+    async def lookup(self, asked: Asked) -> object:
+        """Look one number up; ``fresh`` asks the provider whatever is remembered."""
+        number, fresh = str(asked.get("number", "")), bool(asked.get("fresh"))
+        dialled = self._router.plan.understand(number)
+        if dialled.kind is not Kind.E164 or dialled.msisdn is None:
+            return {**described(dialled), "looked_up": False, "reason": "invalid-number"}
+        finding = await self._router.pipeline.find(
+            dialled.msisdn, self._clock() + LOOKUP_DEADLINE_S, 0 if fresh else None
+        )
+        return {**described(dialled), "looked_up": True, **found(finding)}
+
+    async def explain(self, asked: Asked) -> object:
+        """Say which rule wins for a number and which lose, without asking a provider."""
+        return explain(
+            self._router,
+            str(asked.get("number", "")),
+            network=asked.get("mccmnc"),
+            finding=await self._paid(asked) if asked.get("lookup") else None,
+        )
+
+    async def _paid(self, asked: Asked) -> Finding | None:
+        dialled = self._router.plan.understand(str(asked.get("number", "")))
+        if dialled.kind is not Kind.E164 or dialled.msisdn is None:
+            return None
+        return await self._router.pipeline.find(
+            dialled.msisdn, self._clock() + LOOKUP_DEADLINE_S, None
+        )
+
+
+def explain(
+    router: Router, number: str, *, network: str | None, finding: Finding | None
+) -> dict[str, object]:
+    """Return how a number would be routed and why.
+
+    ``network`` supposes a network; ``finding`` is what a lookup just said. With neither, what is
+    remembered is used, else the network is unknown.
+
+    Raises:
+        UsageError: ``network`` is no MCC/MNC.
+    """
+    dialled = router.plan.understand(number)
+    if network is not None:
+        supposed = canonical(network)
+        if supposed is None:
+            raise UsageError(f'"{network}" is no MCC and MNC: give for example 23415 or 234-15')
+        finding = Finding(Source.LIVE, "ok", NumberInfo(Mccmnc(supposed.mccmnc)))
+    if finding is None:
+        request = CallRequest(number, "", "", "explain", nodip=True)
+        finding = router.known(dialled, request) or Finding(Source.SKIPPED, "nodip")
+    decision = router.decide(dialled, finding)
+    facts = Facts(
+        dialled.digits,
+        dialled.msisdn,
+        dialled.country,
+        finding.info.mccmnc,
+        dialled.kind is Kind.EMERGENCY,
+    )
+    steps = [
+        {"rule": step.rule.name, "line": step.rule.line, "failed": step.failed}
+        for step in router.table.trace(facts)
+    ]
+    return {**described(dialled), **found(finding), "decision": told(decision), "steps": steps}
+
+
+def described(dialled: Dialled) -> dict[str, object]:
+    """Return what was dialled, for people."""
+    return {
+        "dialled": dialled.digits,
+        "kind": dialled.kind,
+        "number": dialled.msisdn,
+        "country": dialled.country,
+        "line": dialled.line,
+    }
+
+
+def found(finding: Finding) -> dict[str, object]:
+    """Return what is known of the number's network, for people."""
+    return {
+        "mccmnc": finding.info.mccmnc,
+        "live": finding.info.live,
+        "ported": finding.info.ported,
+        "source": finding.source,
+        "reason": finding.reason,
+        "age_s": None if finding.age_s is None else round(finding.age_s, 1),
+    }
+
+
+def told(decision: Decision) -> dict[str, object]:
+    """Return a decision, for people."""
+    return {
+        "action": decision.action,
+        "cause": decision.cause,
+        "rule": decision.rule,
+        "table": decision.table,
+        "trunks": [asdict(hop) for hop in decision.hops],
+    }

@@ -1,0 +1,164 @@
+"""The router: answers calls. It joins the wire, the numbering plan, the lookup and the table.
+
+This is a composition root: it holds no rule of its own beyond the order of the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from agi.e164 import NumberingPlan
+from agi.errors import ProtocolError
+from agi.fastagi import script
+from agi.fastagi.protocol import Environment
+from agi.fastagi.server import Closed, Ending, Prepared
+from agi.log import Log, where
+from agi.lookup.pipeline import Pipeline
+from agi.metrics import Metrics
+from agi.model import CallRequest, Decision, Dialled, Finding, Kind, Source
+from agi.routing.choose import decide
+from agi.routing.table import Table
+
+_EMERGENCY: Final = Finding(Source.EMERGENCY, "ok")
+_INVALID: Final = Finding(Source.DEFAULT, "invalid-number")
+_NO_DIP: Final = Finding(Source.SKIPPED, "nodip")
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """One answered call, for counters and logs."""
+
+    request: CallRequest
+    decision: Decision
+
+
+class Router:
+    """The application behind the FastAGI port, and behind ``explain`` and ``lookup``.
+
+    ``table`` and ``pipeline`` are replaced as a whole by a reload: a call uses the ones that it
+    started with.
+    """
+
+    def __init__(  # noqa: PLR0913 - a composition root is given its parts
+        self,
+        *,
+        plan: NumberingPlan,
+        table: Table,
+        pipeline: Pipeline,
+        deadline_s: float,
+        draw: Callable[[], float],
+        clock: Callable[[], float],
+        id_prefix: str,
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        self.plan = plan
+        self.table = table
+        self.pipeline = pipeline
+        self.metrics = metrics
+        self._deadline_s = deadline_s
+        self._draw = draw
+        self._clock = clock
+        self._id_prefix = id_prefix
+        self._count = 0
+        self._log = log
+        self._logged: set[str] = set()
+
+    # ---- the call: what the server asks --------------------------------------------------
+
+    def __call__(self, environment: Environment, accepted: float) -> Prepared | Awaitable[Prepared]:
+        """Answer at once from memory, else find out. See ``server.Application``."""
+        request = script.read_request(environment)
+        if request is None:
+            return Prepared(script.health("ok"), None)
+        deadline_s = self._deadline_s
+        if request.deadline_ms is not None:
+            deadline_s = min(deadline_s, request.deadline_ms / 1000)
+        if request.guard_ms is not None and request.guard_ms / 1000 <= self._deadline_s:
+            self._once("guard_not_above_deadline", guard_ms=request.guard_ms)
+        dialled = self.plan.understand(request.number)
+        finding = self.known(dialled, request)
+        if finding is not None:
+            return self._prepare(request, dialled, finding)
+        return self._find(request, dialled, accepted + deadline_s)
+
+    def known(self, dialled: Dialled, request: CallRequest) -> Finding | None:
+        """Return what needs no lookup, or None when a provider has to be asked."""
+        if dialled.kind is Kind.EMERGENCY:
+            return _EMERGENCY
+        if dialled.kind is not Kind.E164 or dialled.msisdn is None:
+            return _NO_DIP if dialled.kind is Kind.SHORT else _INVALID
+        finding = self.pipeline.recall(dialled.msisdn, self._clock(), request.max_age_s)
+        if finding is None and request.nodip:
+            return _NO_DIP
+        return finding
+
+    async def _find(self, request: CallRequest, dialled: Dialled, deadline: float) -> Prepared:
+        assert dialled.msisdn is not None  # noqa: S101 - known() answered everything else
+        finding = await self.pipeline.find(dialled.msisdn, deadline, request.max_age_s)
+        return self._prepare(request, dialled, finding)
+
+    def _prepare(self, request: CallRequest, dialled: Dialled, finding: Finding) -> Prepared:
+        decision = self.decide(dialled, finding)
+        return Prepared(script.answer(decision, request.uniqueid), Call(request, decision))
+
+    def decide(self, dialled: Dialled, finding: Finding) -> Decision:
+        """Choose the trunks; the same function serves calls, ``explain`` and the tests."""
+        self._count += 1
+        decision_id = f"{self._id_prefix}-{self._count:06x}"
+        return decide(self.table, dialled, finding, self._draw, decision_id)
+
+    # ---- what happened -------------------------------------------------------------------
+
+    def closed(self, event: Closed) -> None:
+        """Count and log the end of one connection."""
+        metrics = self.metrics
+        metrics.endings[event.ending] += 1
+        call = event.call
+        if isinstance(call, Call):
+            decision = call.decision
+            metrics.calls[(decision.action, decision.source, decision.reason)] += 1
+            metrics.decision.observe(event.seconds)
+            level = "info" if event.ending is Ending.COMMITTED else "warning"
+            self._log.later(level, "call", partial(_line, call, event))
+        elif event.ending in (Ending.REFUSED, Ending.SHED, Ending.LATE):
+            self._refused(event)
+
+    def _refused(self, event: Closed) -> None:
+        kind = event.kind or str(event.ending)
+        self.metrics.refused[kind] += 1
+        self._once("refused", kind=kind)
+
+    def _once(self, event: str, **values: object) -> None:
+        """Log the first of a kind; the counters tell how many followed."""
+        key = f"{event}:{values.get('kind', '')}"
+        if key not in self._logged:
+            self._logged.add(key)
+            self._log("warning", event, **values, note="further ones are only counted")
+
+    def failed(self, error: BaseException) -> None:
+        """Log a fault of our own: its type and its places, not its words."""
+        kind = error.kind if isinstance(error, ProtocolError) else ""
+        self._log("error", "call_failed", error=where(error), kind=kind)
+
+
+def _line(call: Call, event: Closed) -> dict[str, object]:
+    """Return the values of a call's log line."""
+    decision = call.decision
+    return {
+        "id": decision.id,
+        "number": call.request.number,
+        "action": decision.action,
+        "source": decision.source,
+        "reason": decision.reason,
+        "mccmnc": decision.info.mccmnc,
+        "rule": decision.rule,
+        "table": decision.table,
+        "trunk": decision.hops[0].trunk if decision.hops else "",
+        "cause": decision.cause,
+        "ending": event.ending,
+        "ms": round(event.seconds * 1000, 2),
+    }

@@ -1,0 +1,148 @@
+"""How answers look: for people in tables, for scripts as one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agi.console import Screen, counted, document
+from agi.errors import Fault
+from agi.fastagi.client import Told
+from agi.fastagi.script import worst_line_bytes
+from agi.names import MAX_TRUNKS
+from agi.routing.files import Loaded
+
+Answer = Mapping[str, Any]
+
+
+def _shown(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    return (
+        {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    )
+
+
+def told(answer: Told, url: str, *, as_json: bool, dips: bool) -> None:
+    """Show what a router answered."""
+    milliseconds = round(answer.seconds * 1000, 2)
+    if as_json:
+        document({"committed": answer.committed, "ms": milliseconds, "variables": answer.variables})
+        return
+    screen = Screen()
+    if not answer.committed:
+        screen.line(f"{url} answered no decision: the dialplan takes its own default", "bad")
+    screen.facts([(name, value) for name, value in answer.variables.items() if value])
+    spent = "" if dips else ", no lookup spent"
+    screen.line(f"{milliseconds} ms{spent}", "dim")
+
+
+def lookups(answers: Sequence[Answer], *, as_json: bool) -> None:
+    """Show what is known of numbers."""
+    if as_json:
+        document(answers)
+        return
+    rows = []
+    for answer in answers:
+        network = answer.get("mccmnc")
+        tone = "good" if network else "odd"
+        rows.append(
+            [
+                answer["dialled"],
+                (_shown(network), tone),
+                _shown(answer.get("live")),
+                _shown(answer["country"]),
+                _shown(answer["line"]),
+                _shown(answer.get("source")),
+                (_shown(answer["reason"]), "" if answer["reason"] == "ok" else "odd"),
+                _shown(answer.get("age_s")),
+            ]
+        )
+    headings = ("number", "network", "live", "country", "line", "source", "reason", "age s")
+    Screen().table(headings, rows)
+
+
+def explanation(answer: Answer, by: str, *, as_json: bool) -> None:
+    """Show which rule won and which lost."""
+    if as_json:
+        document({**answer, "by": by})
+        return
+    screen = Screen()
+    decision = answer["decision"]
+    screen.facts(
+        [
+            ("dialled", f"{answer['dialled']} ({answer['kind']})"),
+            ("number", f"{_shown(answer['number'])} {answer['country']} {_shown(answer['line'])}"),
+            ("network", f"{_shown(answer['mccmnc'])} ({answer['source']}, {answer['reason']})"),
+            ("table", f"{decision['table']}, by {by}"),
+        ]
+    )
+    screen.table(
+        ("rule", "line", "result"),
+        [[step["rule"], str(step["line"]), _outcome(step["failed"])] for step in answer["steps"]],
+    )
+    if decision["action"] == "reject":
+        screen.line(f"reject with cause {decision['cause']}", "bad")
+    for index, hop in enumerate(decision["trunks"], 1):
+        screen.line(f"{index}. {hop['tech']}/{hop['number']}@{hop['endpoint']}, {hop['ring_s']} s")
+
+
+def _outcome(failed: str) -> tuple[str, str]:
+    return (f"{failed} does not match", "dim") if failed else ("wins", "good")
+
+
+def status(report: Answer, *, as_json: bool) -> None:
+    """Show what is wrong first, then what runs."""
+    if as_json:
+        document(report)
+        return
+    screen = Screen()
+    for trouble in report["troubles"]:
+        screen.line(trouble, "bad")
+    if not report["troubles"]:
+        screen.line("all well", "good")
+    screen.facts([(name, _shown(value)) for name, value in report["service"].items()])
+    if report["calls"]:
+        screen.table(
+            ("action", "source", "reason", "calls"),
+            [[*call["labels"], str(call["count"])] for call in report["calls"]],
+        )
+    if report["providers"]:
+        headings = tuple(report["providers"][0])
+        rows = [[_shown(one[name]) for name in headings] for one in report["providers"]]
+        screen.table(headings, rows)
+    if report["refused"]:
+        rows = [[kind, str(count)] for kind, count in report["refused"].items()]
+        screen.table(("refused", "times"), rows)
+
+
+def faults(found: Sequence[Fault], closing: str, *, as_json: bool) -> None:
+    """Show faults, one a line, and what follows from them."""
+    if as_json:
+        document({"result": closing, "faults": [asdict(fault) for fault in found]})
+        return
+    screen = Screen()
+    for fault in found:
+        screen.line(str(fault), "odd" if fault.warning else "bad")
+    wrong = sum(not fault.warning for fault in found)
+    screen.line(
+        f"{closing}; {counted(wrong, 'fault')}, {counted(len(found) - wrong, 'warning')}",
+        "bad" if wrong else "good",
+    )
+
+
+def checked(path: Path, loaded: Loaded, *, as_json: bool) -> None:
+    """Show what a good directory holds, and how long its longest answer can get."""
+    table = loaded.table
+    worst = max(
+        worst_line_bytes(tuple((t.endpoint, t.tech) for t in rule.trunks[:MAX_TRUNKS]))
+        for rule in table.rules
+    )
+    closing = (
+        f"{path}: good; {len(table.rules)} rules, "
+        f"{len({t.name for rule in table.rules for t in rule.trunks})} trunks in use, "
+        f"longest answer {worst} of 2047 bytes, content {table.version.partition('-')[2]}"
+    )
+    faults(loaded.warnings, closing, as_json=as_json)

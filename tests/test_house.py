@@ -1,0 +1,114 @@
+"""The rules of the house that a program can check: who imports whom, what the core never does."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "agi"
+
+# Lowest first: a module imports from its own layer and from lower ones only.
+LAYERS = [
+    {"errors", "model", "names"},
+    {"e164", "plmn"},
+    {"routing"},
+    {"lookup"},
+    {"fastagi", "ami"},
+    {"settings", "config", "log", "metrics", "systemd", "ipc", "shipped", "console"},
+    {"web"},
+    {"router", "dipper", "report", "desk", "noc"},
+    {"serve", "local"},
+    {"demo", "views"},
+    {"cli", "__main__"},
+]
+# Doubles must be able to disagree with us; only what starts them may know them.
+SANDBOX_MAY_IMPORT = {"sandbox", "errors", "model"}
+MAY_IMPORT_SANDBOX = {"sandbox", "demo", "cli"}
+
+PURE = [
+    *("errors.py", "model.py", "names.py", "e164.py", "plmn.py"),
+    *("fastagi/protocol.py", "fastagi/script.py"),
+    *("routing/table.py", "routing/choose.py", "routing/rows.py", "routing/build.py"),
+    *("lookup/provider.py", "lookup/providers/comcetera.py", "lookup/freshness.py"),
+]
+IMPURE = {
+    *("asyncio", "socket", "time", "random", "os", "logging", "threading", "subprocess"),
+    *("httpx", "structlog", "secrets", "datetime"),
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield every imported module, of functions and type-checking blocks too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            base = node.module or ""
+            yield base
+            if base == "agi":
+                yield from (f"agi.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports(path) if name.startswith("agi.")}
+
+
+def layer(name: str) -> int:
+    return next(i for i, names in enumerate(LAYERS) if name in names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    here = room(path)
+    for other in rooms_imported(path):
+        if here == "sandbox":
+            assert other in SANDBOX_MAY_IMPORT, f"{path.name} imports {other}"
+        elif other == "sandbox":
+            assert here in MAY_IMPORT_SANDBOX, f"{path.name} imports {other}"
+        elif here != "__init__":
+            assert layer(other) <= layer(here), f"{path.name} imports {other}"
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_core_has_no_io_no_clock_and_no_dice(name: str) -> None:
+    found = {module.split(".")[0] for module in imports(PACKAGE / name)}
+    assert set() == found & IMPURE
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_says_what_it_is_for_and_hides_no_exception(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), f"{path} has no docstring"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"{path}:{node.lineno}: a bare except"
+            broad = isinstance(node.type, ast.Name) and node.type.id in {
+                "Exception",
+                "BaseException",
+            }
+            allowed = path.name == "server.py" and path.parent.name == "fastagi"
+            assert not broad or allowed, f"{path}:{node.lineno}: a broad except"
+
+
+def test_panoramisks_fastagi_is_never_a_server_of_ours() -> None:
+    """It freezes its event loop on a bare connect and close."""
+    for path in modules():
+        assert not any(name.startswith("panoramisk.fast_agi") for name in imports(path))
+
+
+def test_names_of_rooms_are_ideas() -> None:
+    unwelcome = {"utils", "util", "helpers", "common", "misc"}
+    assert set() == {path.stem for path in modules()} & unwelcome

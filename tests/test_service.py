@@ -1,0 +1,296 @@
+"""The service as a user starts it: ready, asked, reloaded, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from agi import ipc
+from agi.fastagi.client import ask
+from tests.fastagi.wire import environment
+from tests.service import PROGRAM, Running, Site, sandbox, service
+
+VODAFONE = "07788450450"
+PORTED = "07703100200"
+ERR1 = "07973100100"
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with sandbox(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@pytest.fixture
+def site(tmp_path: Path, provider: Running) -> Site:
+    return Site(tmp_path, provider.url).write()
+
+
+def test_a_cold_number_is_looked_up_and_a_warm_one_remembered(site: Site) -> None:
+    with service(site) as running:
+        cold, warm = running.ask(VODAFONE), running.ask("+447788450450")
+        assert cold.committed
+        assert ("23415", "live", "ok", "vodafone") == told(cold.variables)
+        assert ("23415", "memory", "ok", "vodafone") == told(warm.variables)
+        assert "+447788450450" == warm.variables["CARRIER_NUMBER_1"]
+        assert warm.seconds < cold.seconds
+
+
+def told(variables: dict[str, str]) -> tuple[str, str, str, str]:
+    names = ("CARRIER_MCCMNC", "CARRIER_SOURCE", "CARRIER_REASON", "CARRIER_TRUNK_1")
+    first, second, third, fourth = (variables[name] for name in names)
+    return first, second, third, fourth
+
+
+def test_a_ported_number_goes_to_the_network_that_serves_it_today(site: Site) -> None:
+    with service(site) as running:
+        assert ("23415", "live", "ok", "vodafone") == told(running.ask(PORTED).variables)
+
+
+@pytest.mark.parametrize("code", ["1", "29", "21", "11", "13", "36"])
+def test_every_err_code_takes_the_default_route_with_its_reason(site: Site, code: str) -> None:
+    number = f"0755511120{code}" if len(code) == 1 else f"075551112{code}"
+    with service(site) as running:
+        answer = running.ask(number)
+        assert ("", "default", f"err{code}", "transit") == told(answer.variables)
+
+
+def test_a_dead_provider_costs_nothing_but_the_network(tmp_path: Path) -> None:
+    with service(Site(tmp_path).write()) as running:
+        answer = running.ask(VODAFONE)
+        assert ("", "default", "err-other", "transit") == told(answer.variables)
+
+
+def test_a_hanging_provider_costs_its_deadline_and_no_more(site: Site) -> None:
+    """07720123102 never gets an answer from the sandbox."""
+    with service(site) as running:
+        answer = running.ask("07720123102&d=300")
+        assert ("", "default", "timeout", "transit") == told(answer.variables)
+        assert 0.2 <= answer.seconds < 0.7
+
+
+def test_what_needs_no_lookup_gets_none(site: Site, provider: Running) -> None:
+    before = requests(provider)
+    with service(site) as running:
+        assert "emergency" == running.ask("999").variables["CARRIER_SOURCE"]
+        assert "999" == running.ask("999").variables["CARRIER_NUMBER_1"]
+        assert "invalid-number" == running.ask("0778845").variables["CARRIER_REASON"]
+        assert "nodip" == running.ask("1471").variables["CARRIER_REASON"]
+        nodip = running.ask(f"{PORTED}&nodip=1").variables
+        assert ("", "skipped", "nodip", "transit") == told(nodip)
+        assert before == requests(provider)
+        running.ask(PORTED)
+        assert "memory" == running.ask(f"{PORTED}&nodip=1").variables["CARRIER_SOURCE"]
+        running.ask(f"{PORTED}&age=0")
+        assert before + 2 == requests(provider)
+
+
+def requests(provider: Running) -> int:
+    answer = httpx.get(provider.url.replace("/npl", "/_sandbox"), trust_env=False)
+    return int(answer.json()["requests"])
+
+
+def test_a_denied_destination_is_rejected_with_its_cause(site: Site) -> None:
+    with service(site) as running:
+        variables = running.ask("09098790000").variables
+        assert ("reject", "21", "0") == tuple(
+            variables[f"CARRIER_{name}"] for name in ("ACTION", "CAUSE", "COUNT")
+        )
+
+
+def test_health_is_asked_over_the_same_port(site: Site) -> None:
+    with service(site) as running:
+        answer = ask(running.agi, "health", uniqueid="1.1")
+        assert {"CARRIER_HEALTH": "ok"} == answer.variables
+
+
+def test_refusals_are_counted_and_each_kind_logged_once(site: Site) -> None:
+    with service(site) as running:
+        for _ in range(3):
+            for query in ("h", "i", "t", "T", "44&PJSIP/x"):
+                assert not running.ask(query).committed
+        running.wait_for_log('"kind":"misrouted-pattern"')
+        report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
+        assert {"misrouted-pattern": 12, "bad-url": 3} == report["refused"]
+        assert 1 == running.log().count('"kind":"misrouted-pattern"')
+        assert 1 == running.log().count('"kind":"bad-url"')
+
+
+def test_a_reload_switches_and_a_bad_one_changes_nothing(site: Site) -> None:
+    with service(site) as running:
+        first = running.ask(VODAFONE).variables["CARRIER_TABLE"]
+        routes = site.tables / "routes.csv"
+        good = routes.read_text()
+        routes.write_text(good.replace("vodafone > transit", "o2 > transit"))
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for_log('"event":"reloaded"')
+        second = running.ask(VODAFONE).variables
+        assert "o2" == second["CARRIER_TRUNK_1"]
+        assert first != second["CARRIER_TABLE"]
+        routes.write_text(good.replace("transit\n", "nowhere\n"))
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for_log('"event":"reload_refused"')
+        assert second["CARRIER_TABLE"] == running.ask(VODAFONE).variables["CARRIER_TABLE"]
+        assert "routes.csv:" in running.log()
+        routes.write_text(good)
+        site.path.write_text(site.path.read_text() + "\nunknown_key = 1\n")
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for_log('"event":"reload_refused"', times=2)
+        assert second["CARRIER_TABLE"] == running.ask(VODAFONE).variables["CARRIER_TABLE"]
+
+
+def test_a_reload_may_change_the_provider(site: Site, tmp_path: Path) -> None:
+    with service(site) as running:
+        assert "ok" == running.ask(VODAFONE).variables["CARRIER_REASON"]
+        site.path.write_text(site.path.read_text().replace('password = "demo"', 'password = "x"'))
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for_log('"event":"reloaded"')
+        assert "memory" == running.ask(VODAFONE).variables["CARRIER_SOURCE"]
+        assert "err-other" == running.ask(PORTED).variables["CARRIER_REASON"]
+        running.wait_for_log('"outcome":"account"')
+    assert tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("dialdip.toml", "[fastagi]\nport = 1\n", "dialdip.toml:2:1: fastagi.port: unknown key"),
+        ("tables/routes.csv", "rule,trunks\nx,nowhere\n", "routes.csv:2:"),
+    ],
+)
+def test_a_faulty_file_at_start_is_exit_2_with_its_place(
+    site: Site, name: str, text: str, says: str
+) -> None:
+    (site.directory / name).write_text(text)
+    done = subprocess.run(
+        [*PROGRAM, "--config", str(site.path), "serve"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert 2 == done.returncode
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_exit_2_and_says_so(site: Site) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        site.path.write_text(site.path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+        done = subprocess.run(
+            [*PROGRAM, "--config", str(site.path), "serve"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert 2 == done.returncode
+    assert f"listen = 127.0.0.1:{port}: Address already in use" in done.stderr
+
+
+def test_a_caller_who_leaves_warms_the_cache_for_the_next(site: Site) -> None:
+    """F8: HANGUP during the lookup; the answer is kept, the log holds no error."""
+    slow = "07720123100"  # 400 ms in the sandbox
+    with service(site) as running:
+        host, port = running.agi.removeprefix("agi://").split(":")
+        with socket.create_connection((host, int(port))) as sock:
+            sock.sendall(environment(f"route?n={slow}") + b"")
+            sock.sendall(b"HANGUP\n")
+            assert b"" == sock.recv(100)
+        answer = running.ask(slow)
+        assert ("23415", "ok") == (
+            answer.variables["CARRIER_MCCMNC"],
+            answer.variables["CARRIER_REASON"],
+        )
+        assert '"level":"error"' not in running.log()
+
+
+def test_no_number_and_no_secret_is_in_the_log(site: Site) -> None:
+    with service(site) as running:
+        for number in (VODAFONE, PORTED, ERR1, "07720123106", "07720123107", "0778845"):
+            running.ask(f"{number}&f=442079460123")
+        running.wait_for_log('"event":"call"', times=6)
+        for secret in ("7788450450", "7703100200", "7973100100", "772012310", "2079460123", "demo"):
+            assert secret not in running.log()
+
+
+def test_sigterm_ends_it_cleanly(site: Site) -> None:
+    with service(site) as running:
+        running.ask(VODAFONE)
+        assert 0 == running.stop()
+        assert '"event":"stopped"' in running.log()
+        assert [] == list((site.directory / "state" / "run").iterdir())
+
+
+INHERITING = """
+import os, sys
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, "-m", "agi", *sys.argv[1:]])
+"""
+
+
+def test_under_systemd_it_takes_the_socket_says_ready_and_feeds_the_watchdog(site: Site) -> None:
+    """The protocol of systemd, spoken by a stand-in: socket at 3, notify datagrams, watchdog."""
+    notify = site.directory / "notify"
+    with (
+        socket.socket() as sock,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        manager.bind(str(notify))
+        manager.settimeout(15)
+        script = site.directory / "inherit.py"
+        script.write_text(INHERITING)
+        process = subprocess.Popen(
+            ["bash", "-c", f'exec 3<&{sock.fileno()}; exec "$@"', "-", sys.executable,
+             str(script), "--config", str(site.path), "serve"],
+            env={**os.environ, "LISTEN_FDS": "1", "NOTIFY_SOCKET": str(notify),
+                 "WATCHDOG_USEC": "200000"},
+            pass_fds=[sock.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            assert b"READY=1" == manager.recv(100)
+            assert [b"WATCHDOG=1"] * 3 == [manager.recv(100) for _ in range(3)]
+            host, port = sock.getsockname()
+            assert ask(f"agi://{host}:{port}", f"route?n={VODAFONE}", uniqueid="1.1").committed
+            process.terminate()
+            while (state := manager.recv(100)) != b"STOPPING=1":
+                assert b"WATCHDOG=1" == state
+            assert 0 == process.wait(15)
+        finally:
+            process.kill()
+            process.wait(5)
+
+
+def test_the_soft_limit_of_descriptors_is_raised_and_calls_stay_below(site: Site) -> None:
+    with service(site):
+        report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
+        limit = int(report["service"]["connections"].split()[-1])
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert limit < min(hard, 65_536)
+
+
+def test_the_log_is_json_lines(site: Site) -> None:
+    with service(site) as running:
+        running.ask(VODAFONE)
+        running.wait_for_log('"event":"call"')
+        lines = [json.loads(line) for line in running.log().splitlines()]
+        call = next(line for line in lines if line["event"] == "call")
+        assert "0778*****50" == call["number"]
+        assert "committed" == call["ending"]

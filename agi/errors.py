@@ -91,7 +91,8 @@ class ProviderFault(DialdipError):
     """A provider failed as a whole: no answer, or one that says nothing about a number.
 
     ``cause`` is one of ``connect``, ``tls``, ``timeout``, ``reset``, ``http``, ``oversize``,
-    ``malformed``, ``truncated``, ``account``, ``bad_request``: a closed set, fit for a label.
+    ``malformed``, ``truncated``, ``account``, ``bad_request``, ``shed`` (our own queue is full or
+    closing): a closed set, fit for a label.
     ``detail`` never holds a number or a secret.
     """
 

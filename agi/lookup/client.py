@@ -14,7 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 import httpx
 
@@ -55,13 +55,6 @@ CAUSES: Final[Mapping[type[httpx.RequestError], str]] = MappingProxyType(
 """Every way in which httpx fails a request, and the cause it is to us."""
 
 _WORDS: Final = (("Server disconnected", "reset"), ("peer closed connection", "truncated"))
-
-
-@runtime_checkable
-class Counting(Protocol):
-    """A reading that counts the numbers it dropped because they were not asked."""
-
-    strangers: int
 
 
 def cause_of(error: httpx.RequestError) -> str:
@@ -175,7 +168,7 @@ class Client:
             try:
                 await self._read(response, reading, on_answer)
             finally:
-                if isinstance(reading, Counting) and reading.strangers:
+                if reading.strangers:
                     self._observe(Strangers(provider.name, reading.strangers))
 
     @asynccontextmanager

@@ -39,7 +39,9 @@ class Answer:
 
 
 class Reading(Protocol):
-    """One answer body being read."""
+    """One answer body being read; ``strangers`` counts answers for numbers that were not asked."""
+
+    strangers: int
 
     def feed(self, data: bytes) -> list[Answer]:
         """Take the next bytes; return the answers that became complete, in no promised order.

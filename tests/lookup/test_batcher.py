@@ -1,6 +1,7 @@
 """The batcher over a client double whose requests end when the test says so."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -231,6 +232,7 @@ def test_a_failure_that_nobody_looks_at_is_not_reported_as_an_error() -> None:
         await settle()
         stage.desk.sent.pop().fail("reset")
         await settle()
+        gc.collect()
         assert [] == reported
 
     play(scene)

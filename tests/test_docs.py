@@ -47,7 +47,7 @@ def test_every_setting_is_in_the_sample() -> None:
         assert name in sample
         inner = section.annotation
         if isinstance(inner, type) and name in {"fastagi", "numbers", "tables", "cache", "log"}:
-            for setting in inner.model_fields:  # type: ignore[attr-defined]  # a settings section
+            for setting in inner.model_fields:
                 if setting != "key":  # goes with keyed numbers, which are not there yet
                     assert f"{setting} = " in sample, setting
 

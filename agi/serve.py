@@ -147,6 +147,7 @@ class Service:
             tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
             self._warn((*fresh.warnings, *tables.warnings))
             self._generation += 1
+            self._note_what_waits(fresh)
             changed = fresh.config.providers != self.loaded.config.providers or (
                 fresh.passwords != self.loaded.passwords
             )
@@ -157,6 +158,13 @@ class Service:
                 self._dipper = self._build_dipper(fresh)
                 self.router.pipeline = self._dipper.pipeline
             return tables.table.version
+
+    def _note_what_waits(self, fresh: config.Loaded) -> None:
+        """Say which changed sections a reload does not reach: they bind sockets and caches."""
+        old, new = self.loaded.config, fresh.config
+        for section in ("state_directory", "fastagi", "numbers", "cache", "log"):
+            if getattr(old, section) != getattr(new, section):
+                self.log("warning", "restart_needed", section=section)
 
     async def _reload_and_log(self) -> None:
         try:

@@ -55,7 +55,7 @@ def still(tmp_path: Path) -> Site:
         (["lookup"], "Missing argument"),
         (["install"], "give --dialplan"),
         (["sandbox", "--port", "x"], "not a valid integer"),
-        (["sandbox", "--subscribers", "/nonexistent.csv"], "/nonexistent.csv"),
+        (["sandbox", "--subscribers", "/nonexistent.csv"], "nonexistent.csv: cannot be read"),
         (["ask", "1", "--agi", "http://x"], "no AGI URL"),
         (["ask", "4 4", "--agi", "agi://127.0.0.1:9"], "without blanks"),
     ],

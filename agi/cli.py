@@ -230,14 +230,24 @@ def lookup(
 @dialdip.command()
 @with_config
 @click.argument("number")
+@click.option("--from", "caller", metavar="N", help="The caller; no column asks for it yet.")
+@click.option("--account", metavar="A", help="The account; no column asks for it yet.")
 @click.option("--mccmnc", metavar="NETWORK", help="Suppose that this network serves it.")
 @click.option("--lookup", "paid", is_flag=True, help="Ask the provider; may cost money.")
 @as_json
 @pass_context
-def explain(
-    context: click.Context, *, number: str, mccmnc: str | None, paid: bool, as_json: bool
+def explain(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    *,
+    number: str,
+    caller: str | None,
+    account: str | None,
+    mccmnc: str | None,
+    paid: bool,
+    as_json: bool,
 ) -> int:
     """Say which rule wins for a number, which lose, and why. Spends nothing unless asked."""
+    del caller, account  # accepted so that scripts need not change when the columns come
     from agi import views
 
     try:

@@ -58,14 +58,16 @@ ee,23430,,,,,ee > transit-a
 default,,,,,,transit-a:3 transit-b:1
 """
 
+NOTHING: Final = "no decision"
+
 CALLS: Final = (
-    ("07788450450", "fresh: nobody has asked for this number yet"),
-    ("+447788450450", "cached: the same number in another form"),
-    ("07703100200", "ported: an O2 range, served by Vodafone today"),
-    ("07973100100", "ERR1: the provider knows no such subscriber"),
-    ("00881612345678", "blocked: satellite numbers are denied, whoever serves them"),
+    ("07788450450", "fresh: the first call to it"),
+    ("+447788450450", "cached: in another form"),
+    ("07703100200", "ported: an O2 range, on Vodafone today"),
+    ("07973100100", "ERR1: no such subscriber known"),
+    ("00881612345678", "blocked: satellite is denied"),
     ("999", "emergency: no lookup, digits unchanged"),
-    ("0778845", "no valid number: routed, never looked up"),
+    ("0778845", "invalid: routed, never looked up"),
     ("07720123102", "the provider hangs: the deadline decides"),
 )
 
@@ -114,24 +116,23 @@ def run_demo() -> int:
 
     serve.run(main())
     log.close()
-    headings = ("dialled", "what the dialplan gets", "network", "source", "reason", "ms", "why")
+    headings = ("dialled", "dials", "by trunk", "network", "source", "reason", "ms", "why")
     Screen().table(headings, rows)
-    committed = all(row[1] != "nothing" for row in rows)
+    committed = all(row[2] != NOTHING for row in rows)
     return 0 if committed else 1
 
 
 def _row(dialled: str, why: str, told: client.Told) -> list[tuple[str, str] | str]:
     get = told.variables.get
     if not told.committed:
-        return [dialled, "nothing", "", "", "", "", why]
-    gets = (
-        (f"reject, cause {get(names.CAUSE)}", "odd")
-        if get(names.ACTION) == "reject"
-        else (_trunks(told.variables), "good")
-    )
+        return [dialled, "", NOTHING, "", "", "", "", why]
+    trunks: tuple[str, str] = (_trunks(told.variables), "good")
+    if get(names.ACTION) == "reject":
+        trunks = (f"reject, cause {get(names.CAUSE)}", "odd")
     return [
         dialled,
-        gets,
+        get("CARRIER_NUMBER_1") or "-",
+        trunks,
         get(names.MCCMNC) or "-",
         get(names.SOURCE, ""),
         get(names.REASON, ""),
@@ -141,11 +142,8 @@ def _row(dialled: str, why: str, told: client.Told) -> list[tuple[str, str] | st
 
 
 def _trunks(told: dict[str, str]) -> str:
-    hops = []
-    for index in range(1, int(told[names.COUNT]) + 1):
-        trunk, number, _, tech = names.per_trunk(index)
-        hops.append(f"{told[tech]}/{told[number]}@{told[trunk]}")
-    return " > ".join(hops)
+    count = int(told[names.COUNT])
+    return " > ".join(told[names.per_trunk(index)[0]] for index in range(1, count + 1))
 
 
 def serve_demo(log: Writer) -> None:

@@ -122,7 +122,10 @@ def explain(
         {"rule": step.rule.name, "line": step.rule.line, "failed": step.failed}
         for step in router.table.trace(facts)
     ]
-    return {**described(dialled), **found(finding), "decision": told(decision), "steps": steps}
+    known = found(finding)
+    if network is not None:
+        known["source"] = "supposed"
+    return {**described(dialled), **known, "decision": told(decision), "steps": steps}
 
 
 def described(dialled: Dialled) -> dict[str, object]:

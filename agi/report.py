@@ -49,18 +49,20 @@ def report(  # noqa: PLR0913 - one for each thing that is shown
         "calls": [
             {"labels": labels, "count": count} for labels, count in metrics.calls.most_common()
         ],
-        "providers": [
-            {
-                "provider": name,
-                "asked": latency.count,
-                "p50_ms": _ms(latency, 0.5),
-                "p99_ms": _ms(latency, 0.99),
-                "answers": _outcomes(metrics, name),
-                "strangers": metrics.strangers[name],
-            }
-            for name, latency in metrics.lookup.items()
-        ],
+        "providers": [_provider(metrics, name) for name in metrics.lookup],
         "refused": dict(metrics.refused.most_common()),
+    }
+
+
+def _provider(metrics: Metrics, name: str) -> dict[str, object]:
+    latency = metrics.lookup[name]
+    return {
+        "provider": name,
+        "asked": latency.count,
+        "p50_ms": _ms(latency, 0.5),
+        "p99_ms": _ms(latency, 0.99),
+        "answers": _outcomes(metrics, name),
+        "strangers": metrics.strangers[name],
     }
 
 

@@ -175,6 +175,7 @@ def test_explain_names_the_winner_and_why_the_others_lost(site: Site) -> None:
     done = dialdip(*config, "explain", "07788450450", "--mccmnc", "234-10")
     assert 0 == done.returncode
     assert "mccmnc does not match" in done.stdout
+    assert "23410 (supposed, ok)" in done.stdout
     assert "o2" in done.stdout
     assert "by the running service" in done.stdout
     told = json.loads(dialdip(*config, "explain", "09098790000", "--json").stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +126,80 @@ def test_refusals_are_counted_and_each_kind_logged_once(site: Site) -> None:
         assert {"misrouted-pattern": 12, "bad-url": 3} == report["refused"]
         assert 1 == running.log().count('"kind":"misrouted-pattern"')
         assert 1 == running.log().count('"kind":"bad-url"')
+
+
+FORGED_TAIL = (
+    b"x\nagi_context: c\nagi_extension: s\nagi_priority: 1\nagi_enhanced: 0.0\n"
+    b"agi_accountcode: \nagi_threadid: 1\nagi_arg_1: 31337\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("wire", "kind"),
+    [
+        (environment("route?n=447\n\n200 result=1 (TRUSTED)"), "trailing-bytes"),
+        (environment(callerid=b"100\nagi_arg_1: EVIL"), "unknown-order"),
+        (environment(rdnis=FORGED_TAIL), "trailing-bytes"),
+        (environment(name=b"a\x00b"), "nul"),
+        (b"GET / HTTP/1.1\r\n\r\n", "not-agi"),
+    ],
+    ids=["A1", "A2", "Diversion", "NUL", "HTTP"],
+)
+def test_an_injection_is_refused_without_commit_counted_and_logged_once(
+    site: Site, wire: bytes, kind: str
+) -> None:
+    with service(site) as running:
+        host, port = running.agi.removeprefix("agi://").split(":")
+        for _ in range(3):
+            with socket.create_connection((host, int(port))) as sock:
+                sock.sendall(wire)
+                with contextlib.suppress(ConnectionResetError):
+                    assert b"" == sock.recv(4096)
+        running.wait_for_log(f'"kind":"{kind}"')
+        assert running.ask(VODAFONE).committed
+        report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
+        assert {kind: 3} == report["refused"]
+        assert 1 == running.log().count(f'"kind":"{kind}"')
+
+
+def test_f9_two_hundred_calls_of_an_asterisk_that_died_leave_nothing(site: Site) -> None:
+    """F9: every session ends at once; the descriptors are back where they were."""
+    with service(site) as running:
+        running.ask(VODAFONE)
+        fds = Path(f"/proc/{running.process.pid}/fd")
+        before = len(list(fds.iterdir()))
+        host, port = running.agi.removeprefix("agi://").split(":")
+        calls = [socket.create_connection((host, int(port))) for _ in range(200)]
+        for call in calls:
+            call.sendall(environment("route?n=07720123102"))  # the provider hangs on it
+        for call in calls:
+            call.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            call.close()
+        path = ipc.path_of(site.directory / "state", "router")
+        until = time.monotonic() + 1.0
+        while not ipc.ask(path, "status")["service"]["connections"].startswith("0 of"):
+            assert time.monotonic() < until
+        # The provider's connection may still be open: what was asked is read to its end.
+        assert len(list(fds.iterdir())) <= before + 2
+        assert '"level":"error"' not in running.log()
+
+
+def test_a_guard_that_is_not_above_the_deadline_is_warned_of_once(site: Site) -> None:
+    with service(site) as running:
+        for _ in range(2):
+            assert running.ask(f"{VODAFONE}&g=800").committed
+        assert running.ask(f"{VODAFONE}&g=801").committed
+        running.wait_for_log('"event":"call"', times=3)
+        assert 1 == running.log().count("guard_not_above_deadline")
+
+
+def test_what_a_reload_does_not_reach_is_said(site: Site) -> None:
+    with service(site) as running:
+        text = site.path.read_text()
+        site.path.write_text(text.replace("workers = 1", "workers = 2\ndeadline_ms = 700"))
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for_log('"event":"reloaded"')
+        assert '"event":"restart_needed","section":"fastagi"' in running.log()
 
 
 def test_a_reload_switches_and_a_bad_one_changes_nothing(site: Site) -> None:

@@ -16,7 +16,7 @@ from agi.lookup.events import LateAnswer, Observer, ignore
 from agi.lookup.flight import Flights
 from agi.lookup.freshness import OTHER, ErrorRules, Freshness, found
 from agi.lookup.provider import Answer
-from agi.lookup.tiers.memory import MemoryTier
+from agi.lookup.tiers.memory import Kept
 from agi.model import Finding, Msisdn, Source
 
 _REASONS: Final = {"timeout": "timeout", "shed": "shed"}
@@ -47,6 +47,16 @@ class Submits(Protocol):
         """Queue ``number``; raise ``ProviderFault`` when there is no room."""
 
 
+class Tier(Protocol):
+    """One place where answers are kept: the memory of this process, later a store behind it."""
+
+    def get(self, number: Msisdn, now: float) -> Kept | None:
+        """Return the entry of ``number`` with its age at ``now``, a value of the clock."""
+
+    def put(self, number: Msisdn, answer: Answer, now: float, *, kind: str = "") -> None:
+        """Keep ``answer``, obtained ``now`` from a provider of this ``kind``."""
+
+
 class Pipeline:
     """The lookup of one process; one event loop only.
 
@@ -60,7 +70,7 @@ class Pipeline:
         self,
         *,
         asker: Submits | None,
-        memory: MemoryTier,
+        memory: Tier,
         clock: Callable[[], float],
         error_rule: ErrorRules,
         fresh_network_s: float = 604_800.0,

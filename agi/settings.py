@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -50,6 +51,12 @@ def _network(text: str) -> str:
 def _country(text: str) -> str:
     if not re.fullmatch("[A-Z]{2}", text):
         raise ValueError('give an ISO 3166 alpha-2 code in capitals, for example "GB"')
+    return text
+
+
+def _home(text: str) -> str:
+    if _country(text) not in SUPPORTED_REGIONS:
+        raise ValueError("no numbering plan is known for this country")
     return text
 
 
@@ -129,7 +136,7 @@ class FastAgi(_Section):
 class Numbers(_Section):
     """How dialled digits are read."""
 
-    country: Annotated[str, AfterValidator(_country)] = Field(
+    country: Annotated[str, AfterValidator(_home)] = Field(
         "GB", description="how a number without country code is read"
     )
     emergency: tuple[Annotated[str, AfterValidator(_emergency)], ...] = Field(

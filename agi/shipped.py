@@ -52,8 +52,10 @@ def begin(target: Path) -> list[Path]:
         raise UsageError(f"{path} is there already; it is left as it is")
     try:
         target.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)  # a password may come to stand in it
         path.write_bytes(CONFIGURATION.read_bytes())
+        # Readable by the service's own user, which systemd makes up: it holds no secret, and
+        # ``config check`` warns when one comes to stand in it.
+        path.chmod(0o644)
     except OSError as bad:
         raise UsageError(f"{target}: {bad.strerror}") from None
     return [path, *install(TABLES, target / "tables", force=False)]

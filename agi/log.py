@@ -1,14 +1,17 @@
-"""Log lines by structlog, written by a thread of their own, with phone numbers masked.
+"""Log lines by structlog, off the path of a call, with phone numbers masked.
 
-A line costs more than the whole decision of a warm call, and a blocked terminal or journal must
-not block a call: callers only append to a bounded list; a thread renders and writes. What does not
-fit is dropped and counted, and the count is logged.
+A line costs as much as the decision of a warm call, and a blocked terminal or journal must not
+block a call: callers only append to a bounded list. The event loop renders the lines between calls,
+a slice at a time, and a thread writes them. (A thread that rendered them as well took the
+interpreter from the calls: p99 at 50 calls at once was 7.5 ms instead of 4.9.)
+What does not fit is dropped and counted, and the count is logged.
 
 Every value of a line is one that the code names: there is no line of arbitrary text from outside.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sys
@@ -27,14 +30,17 @@ import structlog
 MAX_WAITING: Final = 20_000
 """Lines that may wait for the writer; at 1,000 calls a second some twenty seconds."""
 
-SLICE: Final = 16
-"""Lines that are rendered before the interpreter is offered to a call; some 40 us."""
+SLICE: Final = 128
+"""Lines that are rendered before calls have their turn again; some 0.4 ms."""
 
-FLUSH_S: Final = 0.05
+FLUSH_S: Final = 0.02
+
+PATIENCE_S: Final = 1.0
+"""When the event loop has rendered nothing for so long, the thread does: it may be stuck."""
 
 
 Values = Callable[[], Mapping[str, object]]
-"""Works out the values of one line, in the writer's thread."""
+"""Works out the values of one line, when it is rendered."""
 
 
 class Log(Protocol):
@@ -83,7 +89,7 @@ def where(error: BaseException) -> str:
 
 
 class Writer:
-    """The thread that renders and writes; everything else only appends."""
+    """Takes lines from anybody, and has them rendered and written."""
 
     def __init__(
         self,
@@ -98,6 +104,8 @@ class Writer:
         self._show: Callable[[str], str] = str if numbers == "full" else mask
         self._clock = clock
         self._waiting: deque[tuple[float, str, str, Values]] = deque()
+        self._rendered: deque[str] = deque()
+        self._rendered_at = -PATIENCE_S  # monotonic, of the event loop's last slice
         self._closing = threading.Event()
         self._render = _chain(terminal=terminal)
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -114,21 +122,38 @@ class Writer:
         else:
             self._waiting.append((self._clock(), level, event, values))
 
+    def render_by(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let this loop render from now on, between its other work."""
+        self._rendered_at = time.monotonic()
+        more = self._render_slice()
+        if more:
+            loop.call_soon(self.render_by, loop)
+        else:
+            loop.call_later(FLUSH_S, self.render_by, loop)
+
     def close(self) -> None:
         """Write what is waiting, for at most two seconds, and end the thread."""
         self._closing.set()
         self._thread.join(2.0)
 
+    def _render_slice(self) -> bool:
+        """Render a few lines; return whether more are waiting and may be rendered."""
+        waiting, rendered = self._waiting, self._rendered
+        for _ in range(min(SLICE, len(waiting))):
+            rendered.append(self._line(*waiting.popleft()))
+        # A reader that has stopped: what waits stays where it is counted.
+        return bool(waiting) and len(rendered) < MAX_WAITING
+
     def _run(self) -> None:
+        """Write what was rendered; render it first when nobody else does."""
         dropped = 0
         last = False
         while not last:
             last = self._closing.wait(FLUSH_S)
-            lines = []
-            while self._waiting:
-                lines.append(self._line(*self._waiting.popleft()))
-                if not len(lines) % SLICE:
-                    time.sleep(0)  # lets go of the interpreter: a call waits for a slice at most
+            if last or time.monotonic() - self._rendered_at >= PATIENCE_S:
+                while self._render_slice():
+                    time.sleep(0)
+            lines = [self._rendered.popleft() for _ in range(len(self._rendered))]
             if self.dropped != dropped:
                 count, dropped = self.dropped - dropped, self.dropped
                 note = {"count": count}

@@ -216,6 +216,7 @@ class Service:
             self._loop.add_signal_handler(number, self._stop.set)
         self._loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_and_log()))
         self._loop.set_exception_handler(self._unforeseen)
+        self.log.render_by(self._loop)
         gc.collect()
         gc.freeze()
         announce(ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -24,6 +25,19 @@ class Slow(io.StringIO):
         self.entered.set()
         self.go.wait(10)
         return super().write(text)
+
+
+class Signalling(io.StringIO):
+    """A stream that tells when something was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def write(self, text: str, /) -> int:
+        count = super().write(text)
+        self.written.set()
+        return count
 
 
 @pytest.mark.parametrize(
@@ -103,6 +117,38 @@ def test_f48_a_reader_that_stops_costs_lines_and_no_time(
         key: json.loads(lines[-1])[key] for key in ("event", "count")
     }
     assert "" == capsys.readouterr().err
+
+
+def test_an_event_loop_renders_what_the_thread_writes() -> None:
+    """Lines of a loop that is busy come out in order, none twice, none lost."""
+    stream = io.StringIO()
+    writer = log.Writer(stream)
+
+    async def calls() -> None:
+        writer.render_by(asyncio.get_running_loop())
+        for index in range(1_000):
+            writer("info", "call", index=index)
+            await asyncio.sleep(0)
+
+    asyncio.run(calls())
+    writer.close()
+    lines = [json.loads(line)["index"] for line in stream.getvalue().splitlines()]
+    assert list(range(1_000)) == lines
+
+
+def test_a_stuck_loop_does_not_keep_its_lines_to_itself() -> None:
+    """The lines that tell why a loop is stuck are those that are wanted most."""
+    stream = Signalling()
+    writer = log.Writer(stream)
+
+    async def stuck() -> None:
+        writer.render_by(asyncio.get_running_loop())
+        writer("error", "the last words")
+        assert stream.written.wait(10)  # blocks the loop on purpose
+
+    asyncio.run(stuck())
+    writer.close()
+    assert "the last words" in stream.getvalue()
 
 
 def test_a_closed_pipe_ends_the_log_and_nothing_else() -> None:

@@ -81,6 +81,24 @@ def test_a_hanging_provider_costs_its_deadline_and_no_more(site: Site) -> None:
         assert 0.2 <= answer.seconds < 0.7
 
 
+def test_an_answer_about_another_number_is_never_used(site: Site) -> None:
+    """A8: the sandbox answers for a neighbour; it is dropped, counted and logged once."""
+    with service(site) as running:
+        for _ in range(2):
+            answer = running.ask("07720123105")
+            assert ("", "default", "err-other", "transit") == told(answer.variables)
+        running.wait_for_log('"event":"answers_for_other_numbers"')
+        report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
+        assert 2 == report["providers"][0]["strangers"]
+        assert 1 == running.log().count("answers_for_other_numbers")
+
+
+def test_without_a_provider_the_table_still_routes(tmp_path: Path) -> None:
+    with service(Site(tmp_path, extra="enabled = false").write()) as running:
+        answer = running.ask(VODAFONE)
+        assert ("", "default", "no-provider", "transit") == told(answer.variables)
+
+
 def test_what_needs_no_lookup_gets_none(site: Site, provider: Running) -> None:
     before = requests(provider)
     with service(site) as running:

@@ -1,13 +1,12 @@
 """The command ``dialdip``: verbs for the author of the dialplan, the admin and the NOC.
 
-Exit status: 0 done; 1 the answer is "no"; 2 wrong usage or configuration; 3 the service could not
-be reached. Errors are one line on stderr (a list of faults: one line each), never a traceback.
+What a verb returns is its exit status; how it ends otherwise is the business of ``agi.exits``.
 """
 
 from __future__ import annotations
 
 import os
-import sys
+import signal
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -16,50 +15,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from agi import config, ipc
-from agi.console import counted
-from agi.errors import ConfigurationError, FaultyFile, TableError, Unreachable, UsageError
-
-YES: Final = 0
-NO: Final = 1
-WRONG: Final = 2
-GONE: Final = 3
+from agi import config, exits, ipc
+from agi.errors import ConfigurationError, TableError, Unreachable, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def main() -> None:
     """Run one verb and exit with its status."""
-    try:
-        # A verb's own status is its return value; click turns --help and --version into None.
-        sys.exit(dialdip(standalone_mode=False, prog_name="dialdip") or YES)
-    except click.exceptions.NoArgsIsHelpError as shown:
-        sys.stderr.write(shown.format_message() + "\n")
-        sys.exit(WRONG)
-    except click.ClickException as wrong:
-        context = getattr(wrong, "ctx", None)
-        hint = f" (see {context.command_path} --help)" if context is not None else ""
-        _fail(WRONG, " ".join(wrong.format_message().split()) + hint)
-    except FaultyFile as faulty:
-        for fault in faulty.faults:
-            sys.stderr.write(f"{fault}\n")
-        kind = "configuration" if isinstance(faulty, ConfigurationError) else "tables"
-        _fail(WRONG, f"{kind}: {counted(len(faulty.faults), 'fault')}, nothing was changed")
-    except UsageError as wrong:
-        _fail(WRONG, str(wrong))
-    except Unreachable as gone:
-        _fail(GONE, str(gone))
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output left: not an error of anybody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(YES)
-
-
-def _fail(status: int, text: str) -> None:
-    sys.stderr.write(f"dialdip: {text}\n")
-    sys.exit(status)
+    exits.run(dialdip)
 
 
 def _remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -92,7 +56,8 @@ def _loaded(context: click.Context, *, secrets: bool = False) -> config.Loaded:
 
 
 def _socket(context: click.Context) -> Path:
-    state = _loaded(context).state(os.environ, root=os.geteuid() == 0)
+    root = os.geteuid() == 0
+    state = config.state_in_spite_of_faults(_path(context), os.environ, root=root)
     return ipc.path_of(state, "router")
 
 
@@ -123,6 +88,8 @@ def serve(context: click.Context, *, demo: bool) -> int:
     from agi import log
     from agi import serve as service
 
+    # A reload asked for while the service is starting is what its start does anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if demo:
         from agi.demo import serve_demo
 
@@ -131,7 +98,7 @@ def serve(context: click.Context, *, demo: bool) -> int:
             serve_demo(writer)
         finally:
             writer.close()
-        return YES
+        return exits.YES
     loaded = _loaded(context, secrets=True)
     writer = log.to_stderr(loaded.config.log.numbers)
     try:
@@ -140,7 +107,7 @@ def serve(context: click.Context, *, demo: bool) -> int:
         service.serve(loaded, os.environ, writer)
     finally:
         writer.close()
-    return YES
+    return exits.YES
 
 
 @dialdip.command()
@@ -152,16 +119,34 @@ def demo() -> int:
 
 
 @dialdip.command()
-@click.option("--port", default=8025, show_default=True, help="Loopback port; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8025,
+    show_default=True,
+    help="Loopback port; 0 takes a free one.",
+)
 @click.option("--subscribers", type=click.Path(path_type=Path), help="CSV of numbers and faults.")
-@click.option("--connections", default=1, show_default=True, help="The account's limit.")
-@click.option("--latency-ms", default=50, show_default=True, help="Of an ordinary answer.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="The account's limit.",
+)
+@click.option(
+    "--latency-ms",
+    type=click.IntRange(0, 60_000),
+    default=50,
+    show_default=True,
+    help="Of an ordinary answer.",
+)
 def sandbox(port: int, subscribers: Path | None, connections: int, latency_ms: int) -> int:
     """Serve the provider's API on one loopback port, with faults to order."""
     from agi.demo import run_sandbox
 
     run_sandbox(port, subscribers, connections=connections, latency_ms=latency_ms)
-    return YES
+    return exits.YES
 
 
 # ---- questions ---------------------------------------------------------------------------
@@ -188,15 +173,20 @@ def ask(  # noqa: PLR0913 - one for each option
 ) -> int:
     """Ask a running router as Asterisk does. May spend a paid lookup; --no-dip spends none."""
     from agi import views
-    from agi.fastagi import client
+    from agi.fastagi import client, script
 
     url = agi or f"agi://{_fastagi(context)}"
+    for what, value, allowed, words in (
+        ("NUMBER", number, script.NUMBER, "1 to 32 of 0-9 * #, without blanks, a + before them"),
+        ("--account", account, script.ACCOUNT, "at most 32 of A-Z a-z 0-9 . _ -"),
+        ("--from", caller, script.CALLER, 'at most 32 digits, a + before them, or "anonymous"'),
+    ):
+        if not allowed.fullmatch(value):
+            raise UsageError(f"{what}: give {words}")
     query = f"route?n={number}&a={account}&f={caller}" + ("&nodip=1" if no_dip else "")
-    if not query.isascii() or not query.isprintable() or " " in query:
-        raise UsageError("a number is digits, *, # and a leading +, without blanks")
     told = client.ask(url, query, uniqueid=f"{int(time.time())}.{os.getpid()}")
     views.told(told, url, as_json=as_json, dips=not no_dip)
-    return YES if told.committed else NO
+    return exits.YES if told.committed else exits.NO
 
 
 @dialdip.command()
@@ -224,7 +214,7 @@ def lookup(
             ipc.ask(path, "lookup", number=number, fresh=fresh, timeout_s=10) for number in numbers
         ]
     views.lookups(answers, as_json=as_json)
-    return YES if all(answer.get("mccmnc") for answer in answers) else NO
+    return exits.YES if all(answer.get("mccmnc") for answer in answers) else exits.NO
 
 
 @dialdip.command()
@@ -248,6 +238,8 @@ def explain(  # noqa: PLR0913 - one for each option
 ) -> int:
     """Say which rule wins for a number, which lose, and why. Spends nothing unless asked."""
     del caller, account  # accepted so that scripts need not change when the columns come
+    if paid and mccmnc is not None:
+        raise UsageError("--lookup and --mccmnc: one asks for the network, the other supposes it")
     from agi import views
 
     try:
@@ -263,7 +255,7 @@ def explain(  # noqa: PLR0913 - one for each option
         answer = explain_locally(_loaded(context), number, mccmnc)
         by = "the tables on disk: the service does not run"
     views.explanation(answer, by, as_json=as_json)
-    return YES
+    return exits.YES
 
 
 @dialdip.command()
@@ -276,17 +268,19 @@ def status(context: click.Context, *, as_json: bool) -> int:
 
     report = ipc.ask(_socket(context), "status")
     views.status(report, as_json=as_json)
-    return YES if not report["troubles"] else NO
+    return exits.YES if not report["troubles"] else exits.NO
 
 
 @dialdip.command()
 @with_config
+@as_json
 @pass_context
-def reload(context: click.Context) -> int:
+def reload(context: click.Context, *, as_json: bool) -> int:
     """Read configuration and tables anew, as SIGHUP does, and say what came of it."""
-    answer = ipc.ask(_socket(context), "reload", timeout_s=120)
-    click.echo(f"running {answer['table']}")
-    return YES
+    from agi import views
+
+    views.reloaded(ipc.ask(_socket(context), "reload", timeout_s=120), as_json=as_json)
+    return exits.YES
 
 
 # ---- tables and configuration ------------------------------------------------------------
@@ -312,9 +306,9 @@ def table_check(context: click.Context, *, directory: Path | None, as_json: bool
         loaded = files.load(path, 0)
     except TableError as faulty:
         views.faults(faulty.faults, f"{path}: refused", as_json=as_json)
-        return NO
+        return exits.NO
     views.checked(path, loaded, as_json=as_json)
-    return YES
+    return exits.YES
 
 
 @dialdip.group("config")
@@ -336,9 +330,9 @@ def config_check(context: click.Context, *, file: Path | None, as_json: bool) ->
         loaded = config.load(path, os.environ, secrets=False)
     except ConfigurationError as faulty:
         views.faults(faulty.faults, f"{path}: refused", as_json=as_json)
-        return NO
+        return exits.NO
     views.faults(loaded.warnings, f"{path}: good", as_json=as_json)
-    return YES
+    return exits.YES
 
 
 @config_.command("show")
@@ -349,7 +343,7 @@ def config_show(context: click.Context) -> int:
     from agi.console import document
 
     document(_loaded(context).config.model_dump(mode="json"))
-    return YES
+    return exits.YES
 
 
 @config_.command("init")
@@ -360,10 +354,10 @@ def config_init(directory: Path | None) -> int:
 
     if directory is None:
         click.echo(shipped.CONFIGURATION.read_text(encoding="utf-8"), nl=False)
-        return YES
+        return exits.YES
     for path in shipped.begin(directory):
         click.echo(f"wrote {path}")
-    return YES
+    return exits.YES
 
 
 @dialdip.command()
@@ -397,4 +391,4 @@ def install(
     for source, target in wanted:
         for path in shipped.install(source, target, force=force):
             click.echo(f"wrote {path}")
-    return YES
+    return exits.YES

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
+from phonenumbers import PhoneMetadata
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from agi.errors import ConfigurationError, Fault, UsageError
@@ -25,6 +26,20 @@ NOT_YET: Final = {
     "journal": "the decision journal comes later",
 }
 """Sections that are checked for form but have no effect in this version."""
+
+SETTINGS_NOT_YET: Final = {
+    "fastagi": ("workers",),
+    "cache": ("store", "stale_s", "numbers", "key"),
+    "providers": ("requests_per_second", "countries", "price", "daily_budget"),
+}
+"""Settings of other sections likewise."""
+
+_WORDS: Final = {
+    "tuple_type": "give a list in brackets",
+    "model_type": "give a section of its own",
+    "model_attributes_type": "give a section of its own",
+    "string_pattern_mismatch": "only letters, digits, dot, dash and underscore, 1 to 32 of them",
+}
 
 
 class Loaded(BaseModel):
@@ -76,6 +91,20 @@ def find(option: str | None, environ: Mapping[str, str]) -> Path:
     )
 
 
+def state_in_spite_of_faults(path: Path, environ: Mapping[str, str], *, root: bool) -> Path:
+    """Return the state directory that a file names, whatever else is wrong with the file.
+
+    A service runs on while somebody breaks its file; that is when it must be reached.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
+        named = tree.get("state_directory")
+    except (OSError, tomllib.TOMLDecodeError, RecursionError):
+        named = None
+    plain = Config(state_directory=named if isinstance(named, str) else None)
+    return Loaded(config=plain, path=path, passwords={}, warnings=()).state(environ, root=root)
+
+
 def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loaded:
     """Read, check and complete the file.
 
@@ -96,14 +125,20 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loa
     faults = (*store.faults, *_contradictions(config, places))
     if any(not fault.warning for fault in faults):
         raise ConfigurationError(faults)
-    warnings = (*faults, *_without_effect(tree, config, places))
+    warnings = (
+        *faults,
+        *_without_effect(tree, config, places),
+        *_unlisted_emergency(config, places),
+    )
     return Loaded(config=config, path=path, passwords=passwords, warnings=warnings)
 
 
 def _parse(path: Path) -> tuple[str, dict[str, Any]]:
     name = str(path)
     try:
-        text = path.read_bytes().decode("utf-8")
+        if path.exists() and not path.is_file():
+            raise ConfigurationError((Fault(name, 0, 0, "is not a file"),))
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         raise ConfigurationError((Fault(name, 0, 0, f"not UTF-8 at byte {bad.start}"),)) from None
     except OSError as bad:
@@ -111,6 +146,8 @@ def _parse(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigurationError((Fault(name, 0, 0, what),)) from None
     try:
         return text, tomllib.loads(text)
+    except RecursionError:
+        raise ConfigurationError((Fault(name, 1, 1, "not TOML: nested too deeply"),)) from None
     except tomllib.TOMLDecodeError as bad:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(bad))
         end = (text.count("\n") + 1, len(text) - text.rfind("\n"))
@@ -171,7 +208,7 @@ def _plain(error: Any) -> str:  # noqa: ANN401 - a TypedDict of the library
         return "unknown key; dialdip config init lists the known ones"
     if kind == "missing":
         return "is required"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return _WORDS.get(kind) or str(error["msg"]).removeprefix("Value error, ")
 
 
 def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
@@ -184,6 +221,9 @@ def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
         if account.kind != "comcetera":
             what = f'kind: not yet: "{account.kind}" comes later; use "comcetera"'
             yield places.fault((*where, "kind"), what)
+        if account.economy is not None and account.api_version != "2.5":
+            what = 'economy: needs api_version = "2.5"'
+            yield places.fault((*where, "economy"), what)
         if account.enabled and not account.username:
             yield places.fault(where, "username: is required for an enabled provider")
     if config.log.numbers == "keyed":
@@ -201,13 +241,41 @@ def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
 def _without_effect(tree: dict[str, Any], config: Config, places: _Places) -> Iterator[Fault]:
     for section, why in NOT_YET.items():
         if section in tree:
-            yield places.fault((section,), f"{section}: no effect yet: {why}", warning=True)
-    if config.cache.store != "none":
-        what = "cache.store: no effect yet: answers are kept in memory only"
-        yield places.fault(("cache", "store"), what, warning=True)
+            yield places.fault((section, 0), f"{section}: no effect yet: {why}", warning=True)
+    for where in _present(tree):
+        what = f"{_dotted(where)}: no effect yet"
+        yield places.fault(where, what, warning=True)
     if sum(account.enabled for account in config.providers) > 1:
         what = "providers: only the first enabled one is asked yet"
         yield places.fault(("providers", 1), what, warning=True)
+
+
+def _present(tree: dict[str, Any]) -> Iterator[tuple[str | int, ...]]:
+    """Yield the settings of a file that nothing obeys yet: money above all must not be believed."""
+    quiet: tuple[object, ...] = ("none", "plain", 0, 1, [])
+    for section, keys in SETTINGS_NOT_YET.items():
+        tables = tree.get(section, {})
+        for index, table in enumerate(tables if isinstance(tables, list) else [tables]):
+            where = (section, index) if isinstance(tables, list) else (section,)
+            for key in keys:
+                if key in table and table[key] not in quiet:
+                    yield (*where, key)
+
+
+def _unlisted_emergency(config: Config, places: _Places) -> Iterator[Fault]:
+    """Warn of emergency numbers that the country's numbering plan has and the file has not."""
+    numbers = config.numbers
+    plan = PhoneMetadata.short_metadata_for_region(numbers.country)
+    if plan is None or plan.emergency is None or not plan.emergency.national_number_pattern:
+        return
+    pattern = re.compile(plan.emergency.national_number_pattern)
+    three = (f"{number:03d}" for number in range(1000))
+    missing = [n for n in three if pattern.fullmatch(n) and n not in numbers.emergency]
+    if missing:
+        what = (
+            f"numbers.emergency: {', '.join(missing)} is an emergency number of {numbers.country}"
+        )
+        yield places.fault(("numbers", "emergency"), f"{what} and not listed", warning=True)
 
 
 class _Secrets:
@@ -254,7 +322,7 @@ class _Secrets:
             self._fault(
                 where,
                 f"credential {given.credential}: no $CREDENTIALS_DIRECTORY; systemd sets it for "
-                "LoadCredential=",
+                'LoadCredential=, without systemd give { file = "..." } or { env = "..." }',
             )
             return SecretStr("")
         try:

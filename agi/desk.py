@@ -15,7 +15,7 @@ from agi.ipc import Handler
 from agi.model import CallRequest, Decision, Dialled, Finding, Kind, Mccmnc, NumberInfo, Source
 from agi.plmn import canonical
 from agi.router import Router
-from agi.routing.table import Facts
+from agi.routing.table import Facts, Table
 
 LOOKUP_DEADLINE_S: Final = 5.0
 """How long a person waits for a provider; calls have their own deadline."""
@@ -34,7 +34,7 @@ class Desk:
         *,
         clock: Callable[[], float],
         report: Callable[[], dict[str, object]],
-        reload: Callable[[], Awaitable[str]],
+        reload: Callable[[], Awaitable[dict[str, object]]],
     ) -> None:
         self._router = router
         self._clock = clock
@@ -59,14 +59,15 @@ class Desk:
     async def reload(self, asked: Asked) -> object:
         """Read configuration and tables anew."""
         del asked
-        return {"table": await self._reload()}
+        return await self._reload()
 
     async def lookup(self, asked: Asked) -> object:
         """Look one number up; ``fresh`` asks the provider whatever is remembered."""
         number, fresh = str(asked.get("number", "")), bool(asked.get("fresh"))
         dialled = self._router.plan.understand(number)
         if dialled.kind is not Kind.E164 or dialled.msisdn is None:
-            return {**described(dialled), "looked_up": False, "reason": "invalid-number"}
+            reason = "invalid-number" if dialled.kind is Kind.INVALID else f"{dialled.kind} number"
+            return {**described(dialled), "looked_up": False, "reason": reason}
         finding = await self._router.pipeline.find(
             dialled.msisdn, self._clock() + LOOKUP_DEADLINE_S, 0 if fresh else None
         )
@@ -111,21 +112,25 @@ def explain(
         request = CallRequest(number, "", "", "explain", nodip=True)
         finding = router.known(dialled, request) or Finding(Source.SKIPPED, "nodip")
     decision = router.decide(dialled, finding)
-    facts = Facts(
-        dialled.digits,
-        dialled.msisdn,
-        dialled.country,
-        finding.info.mccmnc,
-        dialled.kind is Kind.EMERGENCY,
-    )
-    steps = [
-        {"rule": step.rule.name, "line": step.rule.line, "failed": step.failed}
-        for step in router.table.trace(facts)
-    ]
+    steps = _steps(router.table, dialled, finding)
     known = found(finding)
     if network is not None:
         known["source"] = "supposed"
     return {**described(dialled), **known, "decision": told(decision), "steps": steps}
+
+
+def _steps(table: Table, dialled: Dialled, finding: Finding) -> list[dict[str, object]]:
+    """Return what was tried, best first; a listed code that rejects decides before any rule."""
+    error = finding.rule
+    emergency = dialled.kind is Kind.EMERGENCY
+    if error is not None and error.route.startswith("reject:") and not emergency:
+        return [{"rule": f"errors.csv {error.provider} {error.code}", "line": 0, "failed": ""}]
+    network = finding.info.mccmnc if error is None else None
+    facts = Facts(dialled.digits, dialled.msisdn, dialled.country, network, emergency)
+    return [
+        {"rule": step.rule.name, "line": step.rule.line, "failed": step.failed}
+        for step in table.trace(facts)
+    ]
 
 
 def described(dialled: Dialled) -> dict[str, object]:

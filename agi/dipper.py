@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from agi.config import Loaded
+from agi.errors import ConfigurationError, Fault
 from agi.log import Log
 from agi.lookup.batcher import Batcher
 from agi.lookup.client import Client
@@ -67,15 +68,19 @@ class Dipper:
         )
 
     def _build(self, account: ProviderAccount, client: Client, loaded: Loaded) -> Batcher:
-        provider = Comcetera(
-            name=account.name,
-            url=account.url,
-            username=account.username,
-            password=loaded.passwords[account.name].get_secret_value(),
-            api_version=account.api_version,
-            batch_size=account.batch_size,
-            economy=account.economy,
-        )
+        try:
+            provider = Comcetera(
+                name=account.name,
+                url=account.url,
+                username=account.username,
+                password=loaded.passwords[account.name].get_secret_value(),
+                api_version=account.api_version,
+                batch_size=account.batch_size,
+                economy=account.economy,
+            )
+        except ValueError as wrong:
+            fault = Fault(str(loaded.path), 0, 0, f"provider {account.name}: {wrong}")
+            raise ConfigurationError((fault,)) from None
         return Batcher(
             provider=provider,
             client=client,
@@ -84,6 +89,17 @@ class Dipper:
             clock=self._clock,
             observe=self._observe,
         )
+
+    def wait_for(self, other: Dipper) -> asyncio.Task[None]:
+        """Send nothing until ``other`` has retired: both would use the same account's slots."""
+        if self._batcher is not None:
+            self._batcher.hold()
+        return asyncio.get_running_loop().create_task(self._follow(other))
+
+    async def _follow(self, other: Dipper) -> None:
+        await other.retire()
+        if self._batcher is not None:
+            self._batcher.release()
 
     async def retire(self) -> None:
         """Let what was asked be answered, then close: after a reload another dipper serves."""
@@ -107,15 +123,19 @@ class Dipper:
         if isinstance(event, LookupDone):
             metrics.lookups[(event.provider, event.outcome)] += 1
             metrics.lookup[event.provider].observe(event.seconds)
-            if event.outcome not in QUIET:
-                self._trouble("lookup_failed", event.provider, event.outcome)
+            if event.outcome in QUIET:
+                metrics.failing.pop(event.provider, None)
+            else:
+                times, _, _ = metrics.failing.get(event.provider, (0, "", ""))
+                metrics.failing[event.provider] = (times + 1, event.outcome, event.detail)
+                self._trouble("lookup_failed", event.provider, event.outcome, event.detail)
         elif isinstance(event, Strangers):
             metrics.strangers[event.provider] += event.count
             self._trouble("answers_for_other_numbers", event.provider, "strangers")
 
-    def _trouble(self, event: str, provider: str, what: str) -> None:
+    def _trouble(self, event: str, provider: str, what: str, detail: str = "") -> None:
         now = self._clock()
         last = self._told.get((provider, what))
         if last is None or now - last >= REPEAT_S:
             self._told[provider, what] = now
-            self._log("warning", event, provider=provider, outcome=what)
+            self._log("warning", event, provider=provider, outcome=what, detail=detail)

@@ -28,7 +28,9 @@ _NATIONAL: Final = 2
 
 _DIALLABLE: Final = re.compile(r"\+?[0-9]{1,32}")
 _EMERGENCY: Final = re.compile(r"[0-9*#]{1,32}")
-_MSISDN: Final = re.compile(r"[1-9][0-9]{0,14}")
+_INTERNATIONAL: Final = re.compile(r"[1-9][0-9]{0,31}")
+"""Of a number that is not valid more digits are kept than E.164 allows: networks ignore what is too
+much, so a rule that shuts a prefix has to see them."""
 _HEAVY: Final = 1_000
 """Patterns of more characters may take 2 ms or more to compile: at start, never in a call."""
 
@@ -247,7 +249,7 @@ class NumberingPlan:
         """Say what was dialled; see the class for the order. Never raises.
 
         A number that is not valid still has an ``msisdn`` if its form is unambiguous (a plus, the
-        international prefix or the national one) and the digits are 1 to 15, not from 0.
+        international prefix or the national one, or they are too many to be national).
         """
         if dialled in self._emergency:
             return Dialled(dialled, Kind.EMERGENCY, None, self._country, Line.EMERGENCY)
@@ -341,9 +343,11 @@ class NumberingPlan:
             digits = match[1]
         elif prefix and dialled.startswith(prefix) and dialled[len(prefix) :][:1] not in ("", "0"):
             digits = self._own.code + dialled[len(prefix) :]
+        elif len(dialled) > max(self._own.lengths()):
+            digits = dialled  # too long for any national number
         else:
             digits = ""
-        if not _MSISDN.fullmatch(digits):
+        if not _INTERNATIONAL.fullmatch(digits):
             return Dialled(dialled, Kind.INVALID)
         code = next((self._codes[digits[:n]] for n in (1, 2, 3) if digits[:n] in self._codes), None)
         return Dialled(dialled, Kind.INVALID, Msisdn(digits), code.country if code else "")

@@ -99,8 +99,10 @@ def alive(path: Path) -> bool:
         sock.settimeout(1.0)
         try:
             sock.connect(str(path))
-        except OSError:
+        except (FileNotFoundError, ConnectionRefusedError):
             return False
+        except OSError:
+            return True  # somebody holds it: not for us to open, or too busy to answer
         return True
 
 

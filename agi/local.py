@@ -97,5 +97,5 @@ def lookup_locally(
     return asyncio.run(main())
 
 
-async def _never() -> str:
+async def _never() -> dict[str, object]:
     raise UsageError("there is no service to reload")

@@ -139,8 +139,15 @@ class Writer:
     def _render_slice(self) -> bool:
         """Render a few lines; return whether more are waiting and may be rendered."""
         waiting, rendered = self._waiting, self._rendered
-        for _ in range(min(SLICE, len(waiting))):
-            rendered.append(self._line(*waiting.popleft()))
+        for _ in range(SLICE):
+            try:
+                line = self._line(*waiting.popleft())
+            except IndexError:
+                break  # nothing waits, or the other one who renders was quicker
+            except (TypeError, ValueError):
+                self.dropped += 1  # a value that no line can hold costs its line, not the log
+                continue
+            rendered.append(line)
         # A reader that has stopped: what waits stays where it is counted.
         return bool(waiting) and len(rendered) < MAX_WAITING
 

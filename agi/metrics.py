@@ -59,7 +59,9 @@ class Metrics:
         self.refused: Counter[str] = Counter()  # kind of what was refused: security events
         self.lookups: Counter[tuple[str, str]] = Counter()  # provider, outcome
         self.strangers: Counter[str] = Counter()  # provider: answers for numbers not asked
-        self.cache: Counter[str] = Counter()  # hit, miss
+        # provider: failures in a row, the last one's cause and detail
+        self.failing: dict[str, tuple[int, str, str]] = {}
         self.reloads: Counter[str] = Counter()  # ok, refused
+        self.reload_refused = False  # the last one
         self.decision = Latency()
         self.lookup: defaultdict[str, Latency] = defaultdict(Latency)  # provider: of one request

@@ -96,10 +96,10 @@ class Kind(StrEnum):
 class Dialled(msgspec.Struct, frozen=True, gc=False):
     """Dialled digits, understood.
 
-    ``digits`` is what was dialled, unchanged. ``msisdn`` is empty unless the digits could be put
+    ``digits`` is what was dialled, unchanged. ``msisdn`` is None unless the digits could be put
     into international form: always there for ``E164``, sometimes for ``INVALID`` (a number of
-    impossible length still has a country code to match a prefix rule with). ``country`` is ISO
-    3166 alpha-2 or empty; ``line`` is None where the numbering plan does not tell.
+    impossible length, up to 32 digits, still has a country code to match a prefix rule with).
+    ``country`` is ISO 3166 alpha-2 or empty; ``line`` is None where the plan does not tell.
     """
 
     digits: str

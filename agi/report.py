@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from agi.config import Loaded
@@ -14,6 +15,9 @@ FULL: Final = 0.9
 SLOW_SHARE: Final = 0.1
 """From this share of calls without a network on, lookups are said to fail."""
 
+IN_A_ROW: Final = 3
+"""So many requests fail in a row before a provider is said to; an account's refusal at once."""
+
 ENOUGH: Final = 20
 """So many calls are needed before a share means anything."""
 
@@ -23,6 +27,7 @@ def report(  # noqa: PLR0913 - one for each thing that is shown
     *,
     loaded: Loaded,
     fastagi: str,
+    country: str,
     table: str,
     connections: tuple[int, int],
     remembered: int,
@@ -30,14 +35,13 @@ def report(  # noqa: PLR0913 - one for each thing that is shown
     uptime_s: float,
 ) -> dict[str, object]:
     """Return the report as JSON values; ``troubles`` is empty when all is well."""
-    settings = loaded.config
     return {
         "troubles": _troubles(metrics, loaded, connections, log_dropped),
         "service": {
             "uptime_s": round(uptime_s),
             "fastagi": fastagi,
             "table": table,
-            "country": settings.numbers.country,
+            "country": country,
             "calls": sum(metrics.calls.values()),
             "committed": metrics.endings["committed"],
             "decision_p50_ms": _ms(metrics.decision, 0.5),
@@ -84,27 +88,37 @@ def _outcomes(metrics: Metrics, provider: str) -> str:
 def _troubles(
     metrics: Metrics, loaded: Loaded, connections: tuple[int, int], log_dropped: int
 ) -> list[str]:
-    found = []
+    found = [*_of_lookups(metrics, loaded), *_of_endings(metrics)]
+    if metrics.reload_refused:
+        found.append("a reload was refused: the tables or the configuration on disk have faults")
+    if connections[0] > connections[1] * FULL:
+        found.append(f"{connections[0]} of {connections[1]} connections are in use")
+    if log_dropped:
+        found.append(f"{log_dropped} log lines were dropped: the log's reader is too slow")
+    return found
+
+
+def _of_lookups(metrics: Metrics, loaded: Loaded) -> Iterator[str]:
     if not any(one.enabled for one in loaded.config.providers):
-        found.append("no provider is configured: every call goes by prefix or default")
+        yield "no provider is configured: every call goes by prefix or default"
+    for provider, (times, cause, detail) in metrics.failing.items():
+        if cause == "account" or times >= IN_A_ROW:
+            yield f"provider {provider} fails, {times} in a row, lastly: {cause} {detail}".rstrip()
     calls = sum(metrics.calls.values())
     blind = sum(n for (_, source, _), n in metrics.calls.items() if source == Source.DEFAULT)
     if calls >= ENOUGH and blind > calls * SLOW_SHARE:
         why = _commonest_reason(metrics)
-        found.append(f"{blind} of {calls} calls went out without a network, mostly: {why}")
-    if metrics.reloads["refused"]:
-        found.append("a reload was refused: the tables or the configuration on disk have faults")
-    if connections[0] > connections[1] * FULL:
-        found.append(f"{connections[0]} of {connections[1]} connections are in use")
+        yield f"{blind} of {calls} calls went out without a network, mostly: {why}"
+
+
+def _of_endings(metrics: Metrics) -> Iterator[str]:
     for ending, what in (
         ("failed", "calls failed by a fault of dialdip itself, see the log"),
         ("no-reply", "answers were not confirmed by Asterisk"),
+        ("shed", "connections were shed for want of descriptors"),
     ):
         if metrics.endings[ending]:
-            found.append(f"{metrics.endings[ending]} {what}")
-    if log_dropped:
-        found.append(f"{log_dropped} log lines were dropped: the log's reader is too slow")
-    return found
+            yield f"{metrics.endings[ending]} {what}"
 
 
 def _commonest_reason(metrics: Metrics) -> str:

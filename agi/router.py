@@ -159,6 +159,6 @@ def _line(call: Call, event: Closed) -> dict[str, object]:
         "table": decision.table,
         "trunk": decision.hops[0].trunk if decision.hops else "",
         "cause": decision.cause,
-        "ending": event.ending,
+        "ending": f"{event.ending} {event.kind}".rstrip(),
         "ms": round(event.seconds * 1000, 2),
     }

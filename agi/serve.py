@@ -59,6 +59,7 @@ class Service:
 
     def __init__(self, loaded: config.Loaded, state: Path, log: Writer) -> None:
         self.loaded = loaded
+        self._begun = loaded  # what sockets, numbering plan and cache were made from
         self.log = log
         self.metrics = Metrics()
         self._state = state
@@ -104,19 +105,19 @@ class Service:
         )
         desk = Desk(self.router, clock=self._loop.time, report=self.report, reload=self.reload)
         self._control = Control(path_of(self._state, "router"), desk.handlers)
+        sockets = self._sockets(inherited)
         await self._control.start()
-        self._ready = Ready(*await self.server.start(self._socket(inherited)))
+        addresses = [await self.server.start(sock) for sock in sockets]
+        self._ready = Ready(*addresses[0])
         return self._ready
 
-    def _socket(self, inherited: list[socket.socket]) -> socket.socket:
+    def _sockets(self, inherited: list[socket.socket]) -> list[socket.socket]:
         if inherited:
-            for unused in inherited[1:]:
-                unused.close()
-            return inherited[0]
+            return inherited
         where_ = self.loaded.config.fastagi.listen
         host, _, port = where_.rpartition(":")
         try:
-            return listen(host.strip("[]"), int(port))
+            return [listen(host.strip("[]"), int(port))]
         except OSError as bad:
             raise UsageError(f"[fastagi] listen = {where_}: {bad.strerror}") from None
 
@@ -135,58 +136,72 @@ class Service:
 
     # ---- reload --------------------------------------------------------------------------
 
-    async def reload(self) -> str:
-        """Read configuration and tables anew; return the version that runs now.
+    async def reload(self) -> dict[str, object]:
+        """Read configuration and tables anew; return the version that runs and what has to wait.
 
         Raises:
             ConfigurationError: the file has faults; everything stays as it was.
             TableError: the tables have faults; everything stays as it was.
         """
         async with self._reloading:
-            fresh = config.load(self.loaded.path, os.environ)
-            tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
-            self._warn((*fresh.warnings, *tables.warnings))
-            self._generation += 1
-            self._note_what_waits(fresh)
-            changed = fresh.config.providers != self.loaded.config.providers or (
-                fresh.passwords != self.loaded.passwords
-            )
-            self.router.table = tables.table
-            self.loaded = fresh
-            if changed:
-                self._spawn(self._dipper.retire())
-                self._dipper = self._build_dipper(fresh)
-                self.router.pipeline = self._dipper.pipeline
-            return tables.table.version
-
-    def _note_what_waits(self, fresh: config.Loaded) -> None:
-        """Say which changed sections a reload does not reach: they bind sockets and caches."""
-        old, new = self.loaded.config, fresh.config
-        for section in ("state_directory", "fastagi", "numbers", "cache", "log"):
-            if getattr(old, section) != getattr(new, section):
-                self.log("warning", "restart_needed", section=section)
-
-    async def _reload_and_log(self) -> None:
-        try:
-            version = await self.reload()
-        except (ConfigurationError, TableError) as refused:
-            self.metrics.reloads["refused"] += 1
-            for fault in refused.faults[:20]:
-                self.log("error", "reload_fault", fault=str(fault))
-            self.log(
-                "error",
-                "reload_refused",
-                faults=len(refused.faults),
-                running=self.router.table.version,
-            )
-        else:
+            try:
+                waits = await self._switch()
+            except (ConfigurationError, TableError) as refused:
+                self._refused(refused)
+                raise
+            version = self.router.table.version
             self.metrics.reloads["ok"] += 1
+            self.metrics.reload_refused = False
             self.log("info", "reloaded", table=version)
+            return {"table": version, "restart_needed": waits}
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+    async def _switch(self) -> list[str]:
+        fresh = config.load(self.loaded.path, os.environ)
+        tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
+        changed = fresh.config.providers != self.loaded.config.providers or (
+            fresh.passwords != self.loaded.passwords
+        )
+        # Everything that can fail has to be done before anything is switched.
+        dipper = self._build_dipper(fresh) if changed else self._dipper
+        self._warn((*fresh.warnings, *tables.warnings))
+        waits = self._what_waits(fresh)
+        self._generation += 1
+        self.router.table = tables.table
+        self.loaded = fresh
+        if changed:
+            self._keep(dipper.wait_for(self._dipper))
+            self._dipper = dipper
+            self.router.pipeline = dipper.pipeline
+        return waits
+
+    def _refused(self, refused: ConfigurationError | TableError) -> None:
+        self.metrics.reloads["refused"] += 1
+        self.metrics.reload_refused = True
+        for fault in refused.faults[:20]:
+            self.log("error", "reload_fault", fault=str(fault))
+        count, running = len(refused.faults), self.router.table.version
+        self.log("error", "reload_refused", faults=count, running=running)
+
+    def _what_waits(self, fresh: config.Loaded) -> list[str]:
+        """Say which changed sections a reload does not reach: they bind sockets and caches."""
+        old, new = self._begun.config, fresh.config
+        sections = ("state_directory", "fastagi", "numbers", "cache", "log")
+        waits = [name for name in sections if getattr(old, name) != getattr(new, name)]
+        for section in waits:
+            self.log("warning", "restart_needed", section=section)
+        return waits
+
+    async def _reload_on_signal(self) -> None:
+        # Logged and counted already: a signal has nobody to be told.
+        with suppress(ConfigurationError, TableError):
+            await self.reload()
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+    def _on_hangup(self) -> None:
+        self._keep(self._loop.create_task(self._reload_on_signal()))
 
     def _warn(self, faults: tuple[Fault, ...]) -> None:
         for fault in faults:
@@ -200,6 +215,7 @@ class Service:
             self.metrics,
             loaded=self.loaded,
             fastagi=str(self._ready),
+            country=self._begun.config.numbers.country,
             table=self.router.table.version,
             connections=(self.server.connections, self.server.limits.connections),
             remembered=len(self._memory),
@@ -214,7 +230,7 @@ class Service:
         ready = await self.start(inherited)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
-        self._loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_and_log()))
+        self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         self._loop.set_exception_handler(self._unforeseen)
         self.log.render_by(self._loop)
         gc.collect()

@@ -9,6 +9,7 @@ import re
 from decimal import Decimal
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phonenumbers import SUPPORTED_REGIONS
@@ -75,10 +76,16 @@ def _zone(text: str) -> str:
 
 
 def _url(text: str) -> str:
+    wrong = "give a URL such as https://host:8443/path, without a user, a query or a fragment"
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
-        raise ValueError(
-            "give a URL such as https://host/path, without a user, a query or a fragment"
-        )
+        raise ValueError(wrong)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(wrong) from None
+    if not parts.hostname or port == 0:
+        raise ValueError(wrong)
     return text
 
 

@@ -31,7 +31,7 @@ def install(source: Path, target: Path, *, force: bool) -> list[Path]:
     """
     files = [path for path in sorted(source.iterdir()) if path.is_file()]
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        _make(target)
         differing = [path.name for path in files if _differs(path, target / path.name)]
         if differing and not force:
             names = ", ".join(differing)
@@ -50,15 +50,26 @@ def begin(target: Path) -> list[Path]:
     path = target / "dialdip.toml"
     if path.exists():
         raise UsageError(f"{path} is there already; it is left as it is")
+    tables = target / "tables"
+    if any((tables / source.name).exists() for source in TABLES.iterdir()):
+        raise UsageError(f"{tables} holds tables already; they are left as they are")
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        _make(target)
         path.write_bytes(CONFIGURATION.read_bytes())
         # Readable by the service's own user, which systemd makes up: it holds no secret, and
         # ``config check`` warns when one comes to stand in it.
         path.chmod(0o644)
     except OSError as bad:
         raise UsageError(f"{target}: {bad.strerror}") from None
-    return [path, *install(TABLES, target / "tables", force=False)]
+    return [path, *install(TABLES, tables, force=False)]
+
+
+def _make(directory: Path) -> None:
+    """Make a directory that the service's own user may enter, whatever the umask."""
+    for path in (*reversed(directory.parents), directory):
+        if not path.exists():
+            path.mkdir()
+            path.chmod(0o755)
 
 
 def _differs(source: Path, target: Path) -> bool:

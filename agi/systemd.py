@@ -32,8 +32,11 @@ def notify(environ: Mapping[str, str], *states: str) -> bool:
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.sendto("\n".join(states).encode(), address)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.sendto("\n".join(states).encode(), address)
+    except OSError:
+        return False  # a manager that is gone must not end the service
     return True
 
 

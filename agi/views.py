@@ -35,7 +35,8 @@ def told(answer: Told, url: str, *, as_json: bool, dips: bool) -> None:
     if not answer.committed:
         screen.line(f"{url} answered no decision: the dialplan takes its own default", "bad")
     screen.facts([(name, value) for name, value in answer.variables.items() if value])
-    spent = "" if dips else ", no lookup spent"
+    live = answer.variables.get("CARRIER_SOURCE") == "live"
+    spent = ", a lookup was paid for" if live else "" if dips else ", no lookup spent"
     screen.line(f"{milliseconds} ms{spent}", "dim")
 
 
@@ -81,7 +82,10 @@ def explanation(answer: Answer, by: str, *, as_json: bool) -> None:
     )
     screen.table(
         ("rule", "line", "result"),
-        [[step["rule"], str(step["line"]), _outcome(step["failed"])] for step in answer["steps"]],
+        [
+            [step["rule"], _shown(step["line"] or None), _outcome(step["failed"])]
+            for step in answer["steps"]
+        ],
     )
     if decision["action"] == "reject":
         screen.line(f"reject with cause {decision['cause']}", "bad")
@@ -91,6 +95,17 @@ def explanation(answer: Answer, by: str, *, as_json: bool) -> None:
 
 def _outcome(failed: str) -> tuple[str, str]:
     return (f"{failed} does not match", "dim") if failed else ("wins", "good")
+
+
+def reloaded(answer: Answer, *, as_json: bool) -> None:
+    """Show what runs after a reload, and what of the file has to wait for a restart."""
+    if as_json:
+        document(answer)
+        return
+    screen = Screen()
+    screen.line(f"running {answer['table']}", "good")
+    for section in answer["restart_needed"]:
+        screen.line(f"[{section}] has changed and is in force only after a restart", "odd")
 
 
 def status(report: Answer, *, as_json: bool) -> None:

@@ -58,6 +58,13 @@ def still(tmp_path: Path) -> Site:
         (["sandbox", "--subscribers", "/nonexistent.csv"], "nonexistent.csv: cannot be read"),
         (["ask", "1", "--agi", "http://x"], "no AGI URL"),
         (["ask", "4 4", "--agi", "agi://127.0.0.1:9"], "without blanks"),
+        (["ask", "1&nodip=1", "--agi", "agi://127.0.0.1:9"], "NUMBER: give"),
+        (["ask", "h", "--agi", "agi://127.0.0.1:9"], "NUMBER: give"),
+        (["ask", "1", "--account", "a b", "--agi", "agi://127.0.0.1:9"], "--account: give"),
+        (["ask", "1", "--from", "bob", "--agi", "agi://127.0.0.1:9"], "--from: give"),
+        (["explain", "1", "--lookup", "--mccmnc", "23415"], "the other supposes"),
+        (["explain", "\udcff"], "not UTF-8"),
+        (["sandbox", "--port", "99999"], "99999"),
     ],
 )
 def test_wrong_usage_is_exit_2_and_one_line(arguments: list[str], says: str) -> None:
@@ -132,9 +139,6 @@ def test_ask_shows_what_the_dialplan_gets(site: Site) -> None:
     told = json.loads(dialdip("ask", "07788450450", "--config", str(site.path), "--json").stdout)
     assert told["committed"]
     assert "memory" == told["variables"]["CARRIER_SOURCE"]
-    refused = dialdip("ask", "h", "--config", str(site.path))
-    assert 1 == refused.returncode
-    assert "no decision" in refused.stdout
 
 
 def test_ask_finds_the_configuration_in_the_environment(site: Site) -> None:
@@ -166,7 +170,7 @@ def test_lookup_in_the_shells_own_process_works_without_a_service(tmp_path: Path
         site = Site(tmp_path, provider.url).write()
         done = dialdip("--config", str(site.path), "lookup", "--local", "07703100200", "1471")
     assert "23415" in done.stdout
-    assert "invalid-number" in done.stdout
+    assert "short number" in done.stdout
     assert 1 == done.returncode
 
 
@@ -208,6 +212,7 @@ def test_status_says_all_well_and_what_is_not(site: Site, tmp_path: Path) -> Non
         troubled = dialdip("--config", str(blind.path), "status")
     assert 1 == troubled.returncode
     assert "25 of 25 calls went out without a network, mostly: err-other" in troubled.stdout
+    assert "in a row, lastly: connect ConnectError" in troubled.stdout
 
 
 def test_reload_says_what_runs_and_what_is_wrong(site: Site) -> None:
@@ -222,6 +227,39 @@ def test_reload_says_what_runs_and_what_is_wrong(site: Site) -> None:
         assert "routes.csv" in done.stderr
     finally:
         routes.write_text(good)
+    assert 0 == dialdip(*config, "reload").returncode
+
+
+def test_a_service_is_reached_although_its_file_has_a_typo(tmp_path: Path) -> None:
+    site = Site(tmp_path).write()
+    with service(site) as running:
+        site.path.write_text(site.path.read_text() + "\ntypo = 1\n")
+        assert 0 == dialdip("--config", str(site.path), "status").returncode
+        refused = dialdip("--config", str(site.path), "reload")
+        assert 2 == refused.returncode
+        assert "unknown key" in refused.stderr
+        troubled = dialdip("--config", str(site.path), "status")
+        assert "a reload was refused" in troubled.stdout
+        site.path.write_text(site.path.read_text().replace("\ntypo = 1\n", ""))
+        text = site.path.read_text()
+        site.path.write_text(text.replace("workers = 1", 'workers = 1\nallow = ["127.0.0.1/32"]'))
+        good = dialdip("--config", str(site.path), "reload")
+        assert 0 == good.returncode, good.stderr
+        assert "[fastagi] has changed and is in force only after a restart" in good.stdout
+        assert "all well" in dialdip("--config", str(site.path), "status").stdout
+        assert running.ask("999").committed
+
+
+def test_a_site_may_reject_by_a_code_and_explain_says_that_it_did(tmp_path: Path) -> None:
+    errors = "provider,code,class,retry_elsewhere,negative_ttl_s,route\n"
+    row = "comcetera,err1,not_found,no,60,reject:1\n"
+    with sandbox(tmp_path) as provider:
+        site = Site(tmp_path, provider.url, files={"errors.csv": errors + row}).write()
+        with service(site) as running:
+            assert "1" == running.ask("07973100100").variables["CARRIER_CAUSE"]
+            done = dialdip("--config", str(site.path), "explain", "07973100100")
+    assert "errors.csv comcetera err1  -     wins" in done.stdout
+    assert "reject with cause 1" in done.stdout
 
 
 def test_table_check_lists_every_fault_with_its_place(still: Site) -> None:
@@ -314,8 +352,9 @@ def test_a_terminal_gets_colour_and_a_pipe_none(site: Site) -> None:
     assert "\x1b" not in dialdip("--config", str(site.path), "status").stdout
 
 
-def test_a_reader_that_leaves_early_is_no_error(site: Site) -> None:
-    command = " ".join([*PROGRAM, "--config", str(site.path), "status", "--json", "|", "true"])
+@pytest.mark.parametrize("verb", ["status", "status --json", "--help"])
+def test_a_reader_that_leaves_early_is_no_error(site: Site, verb: str) -> None:
+    command = " ".join([*PROGRAM, "--config", str(site.path), verb, "|", "true"])
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
         capture_output=True,
@@ -323,7 +362,20 @@ def test_a_reader_that_leaves_early_is_no_error(site: Site) -> None:
         env=CLEAN,
         check=False,
     )
-    assert "Traceback" not in done.stderr
+    assert "" == done.stderr
+    assert 0 == done.returncode
+
+
+def test_a_full_disk_is_one_line(site: Site) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{' '.join(PROGRAM)} --config {site.path} config show >/dev/full"],
+        capture_output=True,
+        text=True,
+        env=CLEAN,
+        check=False,
+    )
+    assert 2 == done.returncode
+    assert "dialdip: cannot write: No space left on device\n" == done.stderr
 
 
 def test_the_demo_service_answers_on_the_default_port(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ LAYERS = [
     {"routing"},
     {"lookup"},
     {"fastagi", "ami"},
-    {"settings", "config", "log", "metrics", "systemd", "ipc", "shipped", "console"},
+    {"settings", "config", "log", "metrics", "systemd", "ipc", "shipped", "console", "exits"},
     {"web"},
     {"router", "dipper", "report", "desk", "noc"},
     {"serve", "local"},

@@ -22,6 +22,7 @@ def troubles(
         **{
             "loaded": config.load(site.path, {}),
             "fastagi": "127.0.0.1:4573",
+            "country": "GB",
             "table": "000001-1a2b3c4d",
             "connections": (0, 896),
             "remembered": 0,
@@ -73,12 +74,29 @@ def test_calls_that_went_wrong_are_said(tmp_path: Path, ending: str, says: str) 
 
 def test_a_refused_reload_a_full_port_and_lost_lines_are_said(tmp_path: Path) -> None:
     metrics = Metrics()
-    metrics.reloads["refused"] = 1
+    metrics.reload_refused = True
     found = troubles(tmp_path, metrics, connections=(890, 896), log_dropped=7)
     assert 3 == len(found)
     assert "reload was refused" in found[0]
     assert "890 of 896 connections are in use" == found[1]
     assert found[2].startswith("7 log lines were dropped")
+
+
+@pytest.mark.parametrize(
+    ("times", "cause", "detail", "said"),
+    [
+        (1, "timeout", "", None),
+        (3, "timeout", "", "provider npl fails, 3 in a row, lastly: timeout"),
+        (1, "account", "account locked",
+         "provider npl fails, 1 in a row, lastly: account account locked"),
+    ],
+)  # fmt: skip
+def test_a_provider_that_fails_is_said_and_an_account_at_once(
+    tmp_path: Path, times: int, cause: str, detail: str, said: str | None
+) -> None:
+    metrics = Metrics()
+    metrics.failing["npl"] = (times, cause, detail)
+    assert [said] * (said is not None) == troubles(tmp_path, metrics)
 
 
 def test_a_provider_slower_than_every_bucket_is_told_so(tmp_path: Path) -> None:
@@ -89,6 +107,7 @@ def test_a_provider_slower_than_every_bucket_is_told_so(tmp_path: Path) -> None:
         metrics,
         loaded=config.load(Site(tmp_path).write().path, {}),
         fastagi="",
+        country="GB",
         table="",
         connections=(0, 1),
         remembered=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -128,6 +130,85 @@ def test_a_denied_destination_is_rejected_with_its_cause(site: Site) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["+4490123456789012", "00449012345678999999", "09012345678000000", "449012345678999999"],
+)
+def test_a_denied_destination_is_not_reached_by_dialling_too_many_digits(
+    site: Site, number: str
+) -> None:
+    """Networks ignore surplus digits: premium rate with a tail is still premium rate."""
+    with service(site) as running:
+        variables = running.ask(number).variables
+        assert ("reject", "21", "premium") == tuple(
+            variables[f"CARRIER_{name}"] for name in ("ACTION", "CAUSE", "RULE")
+        )
+
+
+def test_an_answer_too_many_is_never_the_answer_to_the_next_question(site: Site) -> None:
+    """F26: a second response in the same segment, and the same number asked again."""
+    with sandbox(site.directory) as provider:
+        site.path.write_text(
+            re.sub(r'url = ".*"', f'url = "{provider.url}"', site.path.read_text())
+        )
+        order(provider, {"fault": "extra-response", "next": 1})
+        with service(site) as running:
+            for _ in range(3):
+                answer = running.ask(f"{VODAFONE}&age=0").variables
+                assert "23415" == answer["CARRIER_MCCMNC"]
+
+
+def order(provider: Running, what: dict[str, object]) -> None:
+    url = provider.url.replace("/npl", "/_sandbox/fault")
+    httpx.post(url, json=what, trust_env=False).raise_for_status()
+
+
+def test_a_reload_of_the_provider_keeps_to_the_accounts_connections(site: Site) -> None:
+    """Old and new settings are of one account: together they use its one connection."""
+    with sandbox(site.directory) as provider:
+        site.path.write_text(
+            re.sub(r'url = ".*"', f'url = "{provider.url}"', site.path.read_text())
+        )
+        order(provider, {"fault": "slow:200"})
+        with service(site) as running, ThreadPoolExecutor(4) as callers:
+            for timeout in (690, 680):
+                calls = [
+                    callers.submit(running.ask, f"0778845{timeout}{index}") for index in range(4)
+                ]
+                order(provider, {"fault": "slow:200"})
+                text = re.sub(r"timeout_ms = .*\n", "", site.path.read_text())
+                site.path.write_text(text + f"timeout_ms = {timeout}\n")
+                running.process.send_signal(signal.SIGHUP)
+                for call in calls:
+                    assert call.result().committed
+            running.wait_for_log('"event":"reloaded"', times=2)
+        url = provider.url.replace("/npl", "/_sandbox")
+        seen = httpx.get(url, trust_env=False).json()
+        assert (0, 1) == (seen["refused"], seen["high_water"])
+
+
+@pytest.mark.parametrize(
+    "setting", ['url = "http://127.0.0.1:99999/npl"', "economy = false", 'url = "http://[::1/x"']
+)
+def test_a_provider_that_cannot_be_is_a_fault_at_its_line(site: Site, setting: str) -> None:
+    """And a reload with it changes nothing."""
+    with service(site) as running:
+        good = site.path.read_text()
+        name = setting.partition(" ")[0]
+        bad = re.sub(r'url = ".*"', setting, good) if name == "url" else good + setting + "\n"
+        site.path.write_text(bad)
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for_log('"event":"reload_refused"')
+        assert "23415" == running.ask(VODAFONE).variables["CARRIER_MCCMNC"]
+    done = subprocess.run(
+        [*PROGRAM, "--config", str(site.path), "serve"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert 2 == done.returncode
+    line = 1 + next(i for i, text in enumerate(bad.splitlines()) if setting in text)
+    assert f"dialdip.toml:{line}:1: " in done.stderr
+
+
 def test_health_is_asked_over_the_same_port(site: Site) -> None:
     with service(site) as running:
         answer = ask(running.agi, "health", uniqueid="1.1")
@@ -139,10 +220,10 @@ def test_refusals_are_counted_and_each_kind_logged_once(site: Site) -> None:
         for _ in range(3):
             for query in ("h", "i", "t", "T", "44&PJSIP/x"):
                 assert not running.ask(query).committed
-        running.wait_for_log('"kind":"misrouted-pattern"')
+        running.wait_for_log('"kind":"misrouted_pattern"')
         report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
-        assert {"misrouted-pattern": 12, "bad-url": 3} == report["refused"]
-        assert 1 == running.log().count('"kind":"misrouted-pattern"')
+        assert {"misrouted_pattern": 12, "bad-url": 3} == report["refused"]
+        assert 1 == running.log().count('"kind":"misrouted_pattern"')
         assert 1 == running.log().count('"kind":"bad-url"')
 
 
@@ -327,6 +408,35 @@ def test_sigterm_ends_it_cleanly(site: Site) -> None:
         assert 0 == running.stop()
         assert '"event":"stopped"' in running.log()
         assert [] == list((site.directory / "state" / "run").iterdir())
+
+
+def test_every_address_of_the_socket_unit_is_served(site: Site) -> None:
+    """A drop-in with a second ListenStream: calls there must not be swallowed."""
+    with socket.socket() as one, socket.socket() as two:
+        for sock in (one, two):
+            sock.bind(("127.0.0.1", 0))
+            sock.listen()
+        script = site.directory / "inherit.py"
+        script.write_text(INHERITING)
+        shell = f'exec 8<&{one.fileno()} 9<&{two.fileno()}; exec 3<&8 4<&9; exec "$@"'
+        process = subprocess.Popen(
+            ["bash", "-c", shell, "-", sys.executable, str(script), "--config", str(site.path),
+             "serve"],
+            env={**os.environ, "LISTEN_FDS": "2"},
+            pass_fds=[one.fileno(), two.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert b"ready" in process.stdout.readline()
+            for sock in (one, two):
+                url = "agi://{}:{}".format(*sock.getsockname())
+                assert ask(url, f"route?n={VODAFONE}", uniqueid="1.1").committed
+            process.stdout.close()
+        finally:
+            process.terminate()
+            process.wait(15)
 
 
 INHERITING = """

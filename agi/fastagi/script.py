@@ -25,17 +25,17 @@ from agi.model import CallRequest, Decision
 ROUTE: Final = "route"
 HEALTH: Final = "health"
 
-_NUMBER: Final = re.compile(r"\+?[0-9*#]{1,32}")
-_ACCOUNT: Final = re.compile(r"[A-Za-z0-9_.-]{0,32}")
-_CALLER: Final = re.compile(r"\+?[0-9]{0,32}|anonymous")
+NUMBER: Final = re.compile(r"\+?[0-9*#]{1,32}")
+ACCOUNT: Final = re.compile(r"[A-Za-z0-9_.-]{0,32}")
+CALLER: Final = re.compile(r"\+?[0-9]{0,32}|anonymous")
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,6}")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _FLAG: Final = re.compile(r"[01]")
 _UNIQUEID: Final = re.compile(r"[\x20-\x7e]{1,128}")
 _MISROUTED: Final = frozenset(("h", "i", "t", "T", "s", "e"))
 _OPTIONAL: Final = {
-    "a": _ACCOUNT,
-    "f": _CALLER,
+    "a": ACCOUNT,
+    "f": CALLER,
     "g": _MILLISECONDS,
     "d": _MILLISECONDS,
     "age": _SECONDS,
@@ -48,7 +48,7 @@ def read_request(environment: Environment) -> CallRequest | None:
 
     Raises:
         RemoteProtocolError: nothing that may be answered. Its kind is ``bad-url``, ``arguments``,
-            ``unknown-script``, ``misrouted-pattern`` (a dialplan pattern that matches ``h``, ``i``
+            ``unknown-script``, ``misrouted_pattern`` (a dialplan pattern that matches ``h``, ``i``
             or another special extension calls twice), ``bad-number``, ``bad-argument`` or
             ``bad-uniqueid``.
     """
@@ -63,8 +63,8 @@ def read_request(environment: Environment) -> CallRequest | None:
 def _read_route(query: Query, uniqueid: str) -> CallRequest:
     said = query.arguments
     number = said.pop("n", "")
-    if not _NUMBER.fullmatch(number):
-        kind = "misrouted-pattern" if number in _MISROUTED else "bad-number"
+    if not NUMBER.fullmatch(number):
+        kind = "misrouted_pattern" if number in _MISROUTED else "bad-number"
         raise RemoteProtocolError(kind)
     if not _UNIQUEID.fullmatch(uniqueid):
         # It has to come back as the commit, byte for byte.

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from time import monotonic
 from typing import Final, Protocol, cast
 
 import msgspec
@@ -84,7 +85,7 @@ class Application(Protocol):
     """Who decides. It answers at once where it can, and is awaited where it must ask others."""
 
     def __call__(self, environment: Environment, accepted: float) -> Prepared | Awaitable[Prepared]:
-        """Answer one environment; ``accepted`` is the loop's time at accept.
+        """Answer one environment; ``accepted`` is the monotonic time at accept.
 
         Raises:
             ProtocolError: it must not be answered.
@@ -130,7 +131,7 @@ class Session(asyncio.Protocol):
         """Admit the peer or turn it away before a byte is parsed."""
         # uvloop's transports do not derive from asyncio's.
         self.transport = cast(asyncio.Transport, transport)
-        self.accepted = self.decided = self.server.loop.time()
+        self.accepted = self.decided = monotonic()
         if not self.server.admit(self):
             self.end(Ending.REFUSED, "peer")
 
@@ -158,7 +159,7 @@ class Session(asyncio.Protocol):
                 self.ending = Ending.NO_REPLY
             else:
                 self.ending = Ending.CLOSED if self.task is None else Ending.CALLER_GONE
-                self.decided = self.server.loop.time()
+                self.decided = monotonic()
         if self.task is not None:
             # The waiter goes; the lookup that it waited for goes on and fills the cache.
             self.task.cancel()
@@ -212,7 +213,7 @@ class Session(asyncio.Protocol):
         self.written = True
         self.transport.write(answer.line)
         self.transport.write_eof()
-        self.decided = self.server.loop.time()
+        self.decided = monotonic()
 
     def _read_events(self, replies: ReplyReader, data: bytes) -> None:
         try:
@@ -249,7 +250,7 @@ class Session(asyncio.Protocol):
         if self.ending is None:
             self.ending, self.kind = ending, kind
             if not self.written:
-                self.decided = self.server.loop.time()
+                self.decided = monotonic()
         self.transport.abort()
 
 
@@ -269,10 +270,10 @@ class Server:
         self.loop = loop
         self._allow = tuple(allow)
         self._peers: dict[str, bool] = {}
-        # Both in order of accept, so that the oldest is the first.
+        # In order of accept and of completion: the oldest incomplete one is the first.
         self._incomplete: dict[Session, None] = {}
         self._complete: dict[Session, None] = {}
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._idle: asyncio.Event = asyncio.Event()
 
@@ -282,18 +283,19 @@ class Server:
         return len(self._incomplete) + len(self._complete)
 
     async def start(self, sock: socket.socket) -> tuple[str, int]:
-        """Accept on ``sock`` (bound already, ours or inherited); return its address."""
-        self._listener = await self.loop.create_server(
-            lambda: Session(self), sock=sock, backlog=BACKLOG
+        """Accept on ``sock`` (bound already, ours or inherited) too; return its address."""
+        self._listeners.append(
+            await self.loop.create_server(lambda: Session(self), sock=sock, backlog=BACKLOG)
         )
-        self._sweep()
+        if self._sweeper is None:
+            self._sweep()
         host, port = sock.getsockname()[:2]
         return host, port
 
     async def drain(self, timeout_s: float) -> int:
         """Stop accepting, let calls end, and close what is left; return how many were left."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         if self.connections:
             self._idle.clear()
             # What is left when the time is up is closed below, and counted.
@@ -352,18 +354,13 @@ class Server:
         return any(address in network for network in self._allow)
 
     def _sweep(self) -> None:
-        now = self.loop.time()
+        now = monotonic()
         self._end_before(self._incomplete, now - self.limits.environment_s)
         self._end_before(self._complete, now - self.limits.deadline_s - REPLY_S)
         self._sweeper = self.loop.call_later(SWEEP_S, self._sweep)
 
     def _end_before(self, sessions: dict[Session, None], instant: float) -> None:
-        late = []
-        for session in sessions:
-            if session.accepted > instant:
-                break
-            late.append(session)
-        for session in late:
+        for session in [one for one in sessions if one.accepted <= instant]:
             session.end(Ending.NO_REPLY if session.written else Ending.LATE)
 
 

@@ -86,6 +86,7 @@ class Batcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0
         self._closed = False
+        self._held = False
 
     @property
     def name(self) -> str:
@@ -125,6 +126,16 @@ class Batcher:
         self._launch()
         return future
 
+    def hold(self) -> None:
+        """Send nothing until ``release``: another batcher still uses the account's connections."""
+        self._held = True
+
+    def release(self) -> None:
+        """Send what waits."""
+        self._held = False
+        for _ in range(self._connections):
+            self._launch()
+
     async def close(self) -> None:
         """Fail what waits, cancel what is on its way, and take nothing any more."""
         self._closed = True
@@ -141,7 +152,7 @@ class Batcher:
         The request takes its numbers when it starts, one loop turn later: what was submitted in
         the same turn goes along at no cost in time.
         """
-        if not self._waiting or len(self._tasks) >= self._connections:
+        if self._held or not self._waiting or len(self._tasks) >= self._connections:
             return
         self._starting += 1
         task = asyncio.get_running_loop().create_task(self._run())
@@ -157,18 +168,18 @@ class Batcher:
         if not batch:
             return
         exchange = _Exchange(batch, self._clock())
-        outcome = "malformed"
+        outcome, detail = "malformed", ""
         try:
-            outcome = await self._ask(exchange)
+            outcome, detail = await self._ask(exchange)
         except asyncio.CancelledError:
             outcome = "shed"
             raise
         finally:
             exchange.failed(ProviderFault(outcome, "the request ended without an answer"))
-            self._report(exchange, outcome)
+            self._report(exchange, outcome, detail)
 
-    async def _ask(self, exchange: _Exchange) -> str:
-        """Return ``ok`` or the cause why the rest of the numbers has no answer."""
+    async def _ask(self, exchange: _Exchange) -> tuple[str, str]:
+        """Return ``ok``, or the cause and detail why the rest of the numbers has no answer."""
         deadline = exchange.sent + self._hard_s
         try:
             await self._client.ask(
@@ -176,8 +187,8 @@ class Batcher:
             )
         except ProviderFault as fault:
             exchange.failed(fault)
-            return fault.cause
-        return "malformed" if exchange.open else "ok"
+            return fault.cause, fault.detail
+        return ("malformed", "numbers left out") if exchange.open else ("ok", "")
 
     def _take(self) -> dict[Msisdn, asyncio.Future[Answer]]:
         """Take this request's share: the slots that start in this turn split what waits."""
@@ -191,10 +202,10 @@ class Batcher:
             seconds = self._clock() - exchange.sent
             self._observe(NumberAnswered(self.name, answer.outcome, seconds))
 
-    def _report(self, exchange: _Exchange, outcome: str) -> None:
+    def _report(self, exchange: _Exchange, outcome: str, detail: str) -> None:
         numbers = len(exchange.numbers)
         answered = numbers - len(exchange.open)
         seconds = self._clock() - exchange.sent
-        self._observe(LookupDone(self.name, outcome, seconds, numbers, answered))
+        self._observe(LookupDone(self.name, outcome, seconds, numbers, answered, detail))
         if exchange.strangers:
             self._observe(Strangers(self.name, exchange.strangers))

@@ -16,7 +16,7 @@ from agi.model import Outcome
 class LookupDone:
     """One request is over, after ``seconds``; it held ``numbers``, of which ``answered``.
 
-    ``outcome`` is ``ok`` or a cause of ``ProviderFault``.
+    ``outcome`` is ``ok`` or a cause of ``ProviderFault``; ``detail`` its detail, without numbers.
     """
 
     provider: str
@@ -24,6 +24,7 @@ class LookupDone:
     seconds: float
     numbers: int
     answered: int
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

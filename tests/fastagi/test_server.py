@@ -179,12 +179,12 @@ def test_what_is_no_call_gets_no_byte(
 
 def test_a_refusal_by_the_application_is_a_close_without_a_byte(run: Callable[..., None]) -> None:
     def refuse() -> Prepared:
-        raise RemoteProtocolError("misrouted-pattern")
+        raise RemoteProtocolError("misrouted_pattern")
 
     async def later() -> Prepared:
         raise RemoteProtocolError("bad-number")
 
-    for answer, kind in ((refuse, "misrouted-pattern"), (later, "bad-number")):
+    for answer, kind in ((refuse, "misrouted_pattern"), (later, "bad-number")):
 
         async def test(rig: Rig, kind: str = kind) -> None:
             assert await call(rig) == b""

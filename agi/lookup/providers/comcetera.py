@@ -33,6 +33,9 @@ _HEADERS: Final = (
     ("Content-Type", "application/x-www-form-urlencoded"),
     ("User-Agent", "dialdip"),
 )
+_CLOSE: Final = ("Connection", "close")
+"""The vendor closes after ENDBATCH anyway; and no answer that a kept connection may hold besides
+ours can be taken for the next number's."""
 _OUTCOMES: Final = {
     "err1": (Outcome.NOT_FOUND, Live.DEAD),
     "err11": (Outcome.UNSUPPORTED, None),
@@ -74,6 +77,7 @@ class Comcetera:
     api_version: str = "2.4"
     batch_size: int = MAX_BATCH
     economy: bool | None = None
+    keep_alive: bool = False
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -104,7 +108,8 @@ class Comcetera:
             form["apiver"] = self.api_version
         if self.economy is not None:
             form["economy"] = "1" if self.economy else "0"
-        return HttpRequest("POST", self.url, _HEADERS, urlencode(form, safe=",").encode())
+        headers = _HEADERS if self.keep_alive else (*_HEADERS, _CLOSE)
+        return HttpRequest("POST", self.url, headers, urlencode(form, safe=",").encode())
 
     def parse(self, status: int, numbers: Sequence[Msisdn]) -> NplReading:
         """Start to read an answer; see ``Provider.parse``.

@@ -130,7 +130,7 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loa
         *_without_effect(tree, config, places),
         *_unlisted_emergency(config, places),
     )
-    return Loaded(config=config, path=path, passwords=passwords, warnings=warnings)
+    return Loaded(config=config, path=path, passwords=passwords, warnings=tuple(sorted(warnings)))
 
 
 def _parse(path: Path) -> tuple[str, dict[str, Any]]:

@@ -168,6 +168,22 @@ def test_a_literal_secret_in_a_readable_file_is_warned_of(tmp_path: Path) -> Non
     assert () == config.load(path, {}).warnings
 
 
+def test_an_emergency_number_of_the_country_that_is_not_listed_is_warned_of(
+    tmp_path: Path,
+) -> None:
+    """911 in the US (NANP); the default list is 112 and 999."""
+    us = config.load(write(tmp_path, '[numbers]\ncountry = "US"\n'), {}).warnings
+    assert ["911" in fault.what for fault in us] == [True]
+    listed = '[numbers]\ncountry = "US"\nemergency = ["112", "911"]\n'
+    assert () == config.load(write(tmp_path, listed), {}).warnings
+
+
+def test_money_that_nothing_obeys_yet_is_warned_of(tmp_path: Path) -> None:
+    text = GOOD + 'daily_budget = "50.00"\nprice = "0.006"\ncountries = ["GB"]\n'
+    warnings = config.load(write(tmp_path, text), {}).warnings
+    assert [7, 8, 9] == [fault.line for fault in warnings]
+
+
 def test_what_has_no_effect_yet_is_warned_of(tmp_path: Path) -> None:
     text = (
         '[web]\n[hooks]\n[journal]\n[cache]\nstore = "sqlite:x"\n[fastagi]\nlisten = "0.0.0.0:1"\n'

@@ -30,7 +30,7 @@ bench: .venv/.dev
 
 soak: .venv/.dev
 	tests/asterisk/prepare.sh
-	$(BIN)/pytest -m soak --timeout 3600
+	$(BIN)/pytest -m soak -s --timeout 3600 -o faulthandler_timeout=0
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist build

@@ -22,9 +22,6 @@ from agi.metrics import Metrics
 from agi.model import ErrorRule
 from agi.settings import ProviderAccount
 
-QUIET: Final = frozenset(("ok", "shed"))
-"""Outcomes of requests that are no news."""
-
 REPEAT_S: Final = 10.0
 """The same trouble of the same provider is logged at most once in so long; counters have it all."""
 
@@ -123,9 +120,9 @@ class Dipper:
         if isinstance(event, LookupDone):
             metrics.lookups[(event.provider, event.outcome)] += 1
             metrics.lookup[event.provider].observe(event.seconds)
-            if event.outcome in QUIET:
+            if event.outcome == "ok":
                 metrics.failing.pop(event.provider, None)
-            else:
+            elif event.outcome != "shed":  # our own doing says nothing of the provider
                 times, _, _ = metrics.failing.get(event.provider, (0, "", ""))
                 metrics.failing[event.provider] = (times + 1, event.outcome, event.detail)
                 self._trouble("lookup_failed", event.provider, event.outcome, event.detail)

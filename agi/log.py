@@ -139,6 +139,8 @@ class Writer:
     def _render_slice(self) -> bool:
         """Render a few lines; return whether more are waiting and may be rendered."""
         waiting, rendered = self._waiting, self._rendered
+        if len(rendered) >= MAX_WAITING:
+            return False  # a reader that has stopped: what waits stays where it is counted
         for _ in range(SLICE):
             try:
                 line = self._line(*waiting.popleft())
@@ -148,14 +150,13 @@ class Writer:
                 self.dropped += 1  # a value that no line can hold costs its line, not the log
                 continue
             rendered.append(line)
-        # A reader that has stopped: what waits stays where it is counted.
-        return bool(waiting) and len(rendered) < MAX_WAITING
+        return bool(waiting)
 
     def _run(self) -> None:
         """Write what was rendered; render it first when nobody else does."""
         dropped = 0
         last = False
-        while not last:
+        while not last or self._waiting:
             last = self._closing.wait(FLUSH_S)
             if last or time.monotonic() - self._rendered_at >= PATIENCE_S:
                 while self._render_slice():

@@ -56,6 +56,7 @@ class Metrics:
     def __init__(self) -> None:
         self.calls: Counter[tuple[str, str, str]] = Counter()  # action, source, reason
         self.endings: Counter[str] = Counter()
+        self.last: dict[str, float] = {}  # ending that means trouble: when, by the loop's clock
         self.refused: Counter[str] = Counter()  # kind of what was refused: security events
         self.lookups: Counter[tuple[str, str]] = Counter()  # provider, outcome
         self.strangers: Counter[str] = Counter()  # provider: answers for numbers not asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,6 +19,9 @@ SLOW_SHARE: Final = 0.1
 IN_A_ROW: Final = 3
 """So many requests fail in a row before a provider is said to; an account's refusal at once."""
 
+RECENT_S: Final = 300.0
+"""What happened longer ago is counted on, but is no trouble of now."""
+
 ENOUGH: Final = 20
 """So many calls are needed before a share means anything."""
 
@@ -33,10 +37,11 @@ def report(  # noqa: PLR0913 - one for each thing that is shown
     remembered: int,
     log_dropped: int,
     uptime_s: float,
+    now: float,
 ) -> dict[str, object]:
     """Return the report as JSON values; ``troubles`` is empty when all is well."""
     return {
-        "troubles": _troubles(metrics, loaded, connections, log_dropped),
+        "troubles": _troubles(metrics, loaded, connections, log_dropped, now),
         "service": {
             "uptime_s": round(uptime_s),
             "fastagi": fastagi,
@@ -86,9 +91,9 @@ def _outcomes(metrics: Metrics, provider: str) -> str:
 
 
 def _troubles(
-    metrics: Metrics, loaded: Loaded, connections: tuple[int, int], log_dropped: int
+    metrics: Metrics, loaded: Loaded, connections: tuple[int, int], log_dropped: int, now: float
 ) -> list[str]:
-    found = [*_of_lookups(metrics, loaded), *_of_endings(metrics)]
+    found = [*_of_lookups(metrics, loaded), *_of_endings(metrics, now)]
     if metrics.reload_refused:
         found.append("a reload was refused: the tables or the configuration on disk have faults")
     if connections[0] > connections[1] * FULL:
@@ -111,14 +116,15 @@ def _of_lookups(metrics: Metrics, loaded: Loaded) -> Iterator[str]:
         yield f"{blind} of {calls} calls went out without a network, mostly: {why}"
 
 
-def _of_endings(metrics: Metrics) -> Iterator[str]:
+def _of_endings(metrics: Metrics, now: float) -> Iterator[str]:
     for ending, what in (
         ("failed", "calls failed by a fault of dialdip itself, see the log"),
         ("no-reply", "answers were not confirmed by Asterisk"),
         ("shed", "connections were shed for want of descriptors"),
     ):
-        if metrics.endings[ending]:
-            yield f"{metrics.endings[ending]} {what}"
+        ago_s = now - metrics.last.get(ending, -math.inf)
+        if ago_s < RECENT_S:
+            yield f"{metrics.endings[ending]} {what}, the last {ago_s:.0f} s ago"
 
 
 def _commonest_reason(metrics: Metrics) -> str:

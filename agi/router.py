@@ -23,6 +23,8 @@ from agi.model import CallRequest, Decision, Dialled, Finding, Kind, Source
 from agi.routing.choose import decide
 from agi.routing.table import Table
 
+_TROUBLE: Final = frozenset((Ending.FAILED, Ending.NO_REPLY, Ending.SHED))
+
 _EMERGENCY: Final = Finding(Source.EMERGENCY, "ok")
 _INVALID: Final = Finding(Source.DEFAULT, "invalid-number")
 _NO_DIP: Final = Finding(Source.SKIPPED, "nodip")
@@ -38,8 +40,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 class Router:
     """The application behind the FastAGI port, and behind ``explain`` and ``lookup``.
 
-    ``table`` and ``pipeline`` are replaced as a whole by a reload: a call uses the ones that it
-    started with.
+    ``table`` and ``pipeline`` are replaced as a whole by a reload: a call asks by the pipeline that
+    it began with, and is decided by one table, the one in force when it is.
     """
 
     def __init__(  # noqa: PLR0913 - a composition root is given its parts
@@ -117,6 +119,8 @@ class Router:
         """Count and log the end of one connection."""
         metrics = self.metrics
         metrics.endings[event.ending] += 1
+        if event.ending in _TROUBLE:
+            metrics.last[event.ending] = self._clock()
         call = event.call
         if isinstance(call, Call):
             decision = call.decision

@@ -169,6 +169,7 @@ class Service:
         self.router.table = tables.table
         self.loaded = fresh
         if changed:
+            self.metrics.failing.clear()  # of accounts and settings that are no more
             self._keep(dipper.wait_for(self._dipper))
             self._dipper = dipper
             self.router.pipeline = dipper.pipeline
@@ -221,6 +222,7 @@ class Service:
             remembered=len(self._memory),
             log_dropped=self.log.dropped,
             uptime_s=self._loop.time() - self._started,
+            now=self._loop.time(),
         )
 
     # ---- life ----------------------------------------------------------------------------

@@ -136,6 +136,30 @@ def test_an_event_loop_renders_what_the_thread_writes() -> None:
     assert list(range(1_000)) == lines
 
 
+def test_f48_a_loop_does_not_render_without_end_for_a_reader_that_stops() -> None:
+    """F48: what waits for a stopped reader is bounded, rendered or not; the rest is counted."""
+    stream = Slow()
+    writer = log.Writer(stream)
+    put = 4 * log.MAX_WAITING
+
+    async def calls() -> None:
+        writer("info", "first")
+        writer.render_by(asyncio.get_running_loop())
+        assert await asyncio.to_thread(stream.entered.wait, 5)
+        for index in range(put):
+            writer("info", "call", index=index)
+            if not index % log.SLICE:
+                writer.render_by(asyncio.get_running_loop())
+
+    asyncio.run(calls())
+    held = len(writer._waiting) + len(writer._rendered)
+    assert put <= held + writer.dropped + 1
+    assert held <= 2 * log.MAX_WAITING + log.SLICE
+    stream.go.set()
+    writer.close()
+    assert held == stream.getvalue().count('"event":"call"')
+
+
 def test_a_stuck_loop_does_not_keep_its_lines_to_itself() -> None:
     """The lines that tell why a loop is stuck are those that are wanted most."""
     stream = Signalling()

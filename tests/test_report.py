@@ -28,6 +28,7 @@ def troubles(
             "remembered": 0,
             "log_dropped": 0,
             "uptime_s": 1.0,
+            "now": 1_000.0,
             **changed,
         },
     )
@@ -68,8 +69,12 @@ def test_too_many_calls_without_a_network_are_said_with_their_commonest_reason(
 def test_calls_that_went_wrong_are_said(tmp_path: Path, ending: str, says: str) -> None:
     metrics = Metrics()
     metrics.endings[ending] = 2
+    metrics.last[ending] = 999.0
     (found,) = troubles(tmp_path, metrics)
     assert found.startswith(says)
+    assert found.endswith(", the last 1 s ago")
+    metrics.last[ending] = 600.0
+    assert [] == troubles(tmp_path, metrics)
 
 
 def test_a_refused_reload_a_full_port_and_lost_lines_are_said(tmp_path: Path) -> None:
@@ -113,6 +118,7 @@ def test_a_provider_slower_than_every_bucket_is_told_so(tmp_path: Path) -> None:
         remembered=0,
         log_dropped=0,
         uptime_s=0,
+        now=0,
     )
     expected = {
         "provider": "npl", "asked": 1, "p50_ms": "over 2500", "p99_ms": "over 2500",

@@ -12,7 +12,6 @@ from typing import Final
 from agi import names
 from agi.errors import LocalProtocolError, RemoteProtocolError
 from agi.fastagi.protocol import (
-    MAX_COMMAND_BYTES,
     Environment,
     Query,
     command,
@@ -178,8 +177,3 @@ def worst_line_bytes(hops: tuple[tuple[str, str], ...]) -> int:
     size = len(_START[len(hops)]) + sum(map(len, fixed)) + len(fixed)
     size += sum(len(endpoint) + 32 + 4 + len(tech) + 4 for endpoint, tech in hops)
     return size + 128 + len('"\n')
-
-
-def fits(hops: tuple[tuple[str, str], ...]) -> bool:
-    """Tell whether the worst line of a rule stays within what Asterisk 16 and 18 read."""
-    return worst_line_bytes(hops) <= MAX_COMMAND_BYTES

@@ -14,25 +14,17 @@ from phonenumbers import PhoneMetadata
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from agi.errors import ConfigurationError, Fault, UsageError
-from agi.settings import Config, SecretSource
+from agi.settings import TYPES, Config, ProviderAccount, SecretSource
 
 ENVIRONMENT_VARIABLE: Final = "DIALDIP_CONFIG"
 SYSTEM_PATH: Final = Path("/etc/dialdip/dialdip.toml")
 
 NOT_YET: Final = {
-    "hooks": "no provider of this version posts back",
     "asterisk": "the AMI listener comes later",
     "web": "the HTTP port comes later",
     "journal": "the decision journal comes later",
 }
 """Sections that are checked for form but have no effect in this version."""
-
-SETTINGS_NOT_YET: Final = {
-    "fastagi": ("workers",),
-    "cache": ("store", "stale_s", "numbers", "key"),
-    "providers": ("requests_per_second", "countries", "price", "daily_budget"),
-}
-"""Settings of other sections likewise."""
 
 _WORDS: Final = {
     "tuple_type": "give a list in brackets",
@@ -50,6 +42,7 @@ class Loaded(BaseModel):
     config: Config
     path: Path
     passwords: dict[str, SecretStr]
+    cache_key: SecretStr | None = None
     warnings: tuple[Fault, ...]
 
     def relative(self, text: str) -> Path:
@@ -122,15 +115,22 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loa
         raise ConfigurationError(tuple(places.faults(invalid))) from None
     store = _Secrets(places, path, environ, needed=secrets)
     passwords = store.read(config)
+    key = store.cache_key(config)
     faults = (*store.faults, *_contradictions(config, places))
     if any(not fault.warning for fault in faults):
         raise ConfigurationError(faults)
     warnings = (
         *faults,
-        *_without_effect(tree, config, places),
+        *_without_effect(tree, places),
         *_unlisted_emergency(config, places),
     )
-    return Loaded(config=config, path=path, passwords=passwords, warnings=tuple(sorted(warnings)))
+    return Loaded(
+        config=config,
+        path=path,
+        passwords=passwords,
+        cache_key=key,
+        warnings=tuple(sorted(warnings)),
+    )
 
 
 def _parse(path: Path) -> tuple[str, dict[str, Any]]:
@@ -218,14 +218,12 @@ def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
         first = names.setdefault(account.name, index)
         if first != index:
             yield places.fault((*where, "name"), "name: another provider has this name already")
-        if account.kind != "comcetera":
-            what = f'kind: not yet: "{account.kind}" comes later; use "comcetera"'
-            yield places.fault((*where, "kind"), what)
-        if account.economy is not None and account.api_version != "2.5":
-            what = 'economy: needs api_version = "2.5"'
-            yield places.fault((*where, "economy"), what)
-        if account.enabled and not account.username:
-            yield places.fault(where, "username: is required for an enabled provider")
+        for key, what in _of_account(account, config):
+            yield places.fault((*where, key), f"{key}: {what}")
+    if config.hooks.listen is not None and config.hooks.public_url is None:
+        yield places.fault(("hooks", "listen"), "hooks.listen: needs public_url beside it")
+    if config.cache.numbers == "keyed" and config.cache.key is None:
+        yield places.fault(("cache", "numbers"), 'cache.numbers: "keyed" needs key beside it')
     if config.log.numbers == "keyed":
         what = 'log.numbers: not yet: use "masked" or "full"'
         yield places.fault(("log", "numbers"), what)
@@ -238,28 +236,37 @@ def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
         yield places.fault(("fastagi", "listen"), what, warning=True)
 
 
-def _without_effect(tree: dict[str, Any], config: Config, places: _Places) -> Iterator[Fault]:
+def _of_account(account: ProviderAccount, config: Config) -> Iterator[tuple[str, str]]:
+    """Yield the keys of one account that do not fit its kind, and what would."""
+    kind = account.kind
+    if kind == "experian":
+        yield "kind", "not yet: Experian answers too slowly for a call and comes with bulk jobs"
+        return
+    known = TYPES[kind]
+    for one in account.types:
+        if one not in known:
+            yield "types", f"kind {kind} knows {', '.join(known) or 'no types'}"
+    if account.economy is not None and (kind != "comcetera" or account.api_version != "2.5"):
+        yield "economy", 'needs kind = "comcetera" and api_version = "2.5"'
+    if account.mode == "async" and kind != "datasoap":
+        yield "mode", 'only kind = "datasoap" posts back'
+    if account.mode == "async" and config.hooks.listen is None:
+        yield "mode", '"async" needs [hooks] listen and public_url'
+    if not account.enabled:
+        return
+    if kind == "file" and not account.path:
+        yield "path", "is required: the file of the dump"
+    if kind in _WITH_USERNAME and not account.username:
+        yield "username", "is required for an enabled provider"
+
+
+_WITH_USERNAME: Final = frozenset(("comcetera", "lanck", "hlrlookup"))
+
+
+def _without_effect(tree: dict[str, Any], places: _Places) -> Iterator[Fault]:
     for section, why in NOT_YET.items():
         if section in tree:
             yield places.fault((section, 0), f"{section}: no effect yet: {why}", warning=True)
-    for where in _present(tree):
-        what = f"{_dotted(where)}: no effect yet"
-        yield places.fault(where, what, warning=True)
-    if sum(account.enabled for account in config.providers) > 1:
-        what = "providers: only the first enabled one is asked yet"
-        yield places.fault(("providers", 1), what, warning=True)
-
-
-def _present(tree: dict[str, Any]) -> Iterator[tuple[str | int, ...]]:
-    """Yield the settings of a file that nothing obeys yet: money above all must not be believed."""
-    quiet: tuple[object, ...] = ("none", "plain", 0, 1, [])
-    for section, keys in SETTINGS_NOT_YET.items():
-        tables = tree.get(section, {})
-        for index, table in enumerate(tables if isinstance(tables, list) else [tables]):
-            where = (section, index) if isinstance(tables, list) else (section,)
-            for key in keys:
-                if key in table and table[key] not in quiet:
-                    yield (*where, key)
 
 
 def _unlisted_emergency(config: Config, places: _Places) -> Iterator[Fault]:
@@ -298,6 +305,11 @@ class _Secrets:
                 where = ("providers", index, "password")
                 found[account.name] = self._one(account.password, where)
         return found
+
+    def cache_key(self, config: Config) -> SecretStr | None:
+        """Return the key of keyed numbers, if the file has one."""
+        given = config.cache.key
+        return None if given is None else self._one(given, ("cache", "key"))
 
     def _one(
         self, given: SecretStr | SecretSource | None, where: tuple[str | int, ...]

@@ -91,12 +91,15 @@ class ProviderFault(DialdipError):
     """A provider failed as a whole: no answer, or one that says nothing about a number.
 
     ``cause`` is one of ``connect``, ``tls``, ``timeout``, ``reset``, ``http``, ``oversize``,
-    ``malformed``, ``truncated``, ``account``, ``bad_request``, ``shed`` (our own queue is full or
-    closing): a closed set, fit for a label.
-    ``detail`` never holds a number or a secret.
+    ``malformed``, ``truncated``, ``account``, ``bad_request``, ``throttled`` (too many requests),
+    ``shed`` (our own queue is full or closing, or our own limit would keep the number too long): a
+    closed set, fit for a label.
+    ``detail`` never holds a number or a secret. ``retry_after_s`` is how long a throttling
+    provider asks to be left alone, already clamped; None when it does not say.
     """
 
-    def __init__(self, cause: str, detail: str = "") -> None:
+    def __init__(self, cause: str, detail: str = "", *, retry_after_s: float | None = None) -> None:
         self.cause = cause
         self.detail = detail
+        self.retry_after_s = retry_after_s
         super().__init__(f"{cause}: {detail}" if detail else cause)

@@ -44,6 +44,24 @@ class Live(StrEnum):
     DEAD = "dead"
 
 
+class Product(StrEnum):
+    """What a provider can be asked about a number: its network, or one of the screens."""
+
+    NETWORK = "network"
+    FRAUD = "fraud"
+    TPS = "tps"  # the United Kingdom's Telephone Preference Service: do not call
+    UNSUBSCRIBE = "unsubscribe"  # the vendor's own list of who asked not to be called
+
+
+class Fraud(StrEnum):
+    """What a fraud check says of a number: the values of CARRIER_FRAUD."""
+
+    PASSED = "passed"
+    NOT_MOBILE = "not-mobile"
+    SUSPICIOUS = "suspicious"
+    FRAUDULENT = "fraudulent"
+
+
 class Source(StrEnum):
     """Where the network of a decision came from: the values of CARRIER_SOURCE."""
 
@@ -130,12 +148,41 @@ class NumberInfo(msgspec.Struct, frozen=True, gc=False):
     """What a provider knows of a number, on two axes: its network and its liveness.
 
     ``mccmnc`` None: the network is not known (the liveness may be). ``live`` None: not known.
+    An absent subscriber is still routable. ``line`` is what the provider calls the line, None
+    where it does not say.
     IMSI and serving MSC are personal data and have no field here on purpose.
     """
 
     mccmnc: Mccmnc | None = None
     live: Live | None = None
     ported: bool | None = None
+    line: Line | None = None
+
+
+class Verdicts(msgspec.Struct, frozen=True, gc=False):
+    """What the screens said of a number; None: not asked, or no answer in time."""
+
+    fraud: Fraud | None = None
+    tps: bool | None = None
+    unsubscribed: bool | None = None
+
+
+class Inquiry(msgspec.Struct, frozen=True, gc=False):
+    """One question to the lookup.
+
+    ``deadline`` is an instant of the monotonic clock in seconds, the same for every process of a
+    host. ``country`` (ISO 3166 alpha-2, or empty) and ``line`` are the numbering plan's word on the
+    number: they choose the providers. ``max_age_s``: no network answer older than this. ``network``
+    False: only the ``screens`` are asked. ``screens`` never holds ``Product.NETWORK``.
+    """
+
+    number: Msisdn
+    deadline: float
+    country: str = ""
+    line: Line | None = None
+    max_age_s: float | None = None
+    network: bool = True
+    screens: tuple[Product, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +205,8 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     """What the lookup found for one call; it always finds something.
 
     ``age_s`` is the age of the network answer, None when there is none. ``rule`` is set when a
-    provider answered with a listed code, and says how to route.
+    provider answered with a listed code (``reason`` is then that code), and says how to route.
+    ``provider`` and ``kind`` name the account and the provider system whose answer it is.
     """
 
     source: Source
@@ -166,6 +214,9 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     info: NumberInfo = NumberInfo()
     age_s: float | None = None
     rule: ErrorRule | None = None
+    provider: str = ""
+    kind: str = ""
+    verdicts: Verdicts = Verdicts()
 
 
 class Hop(msgspec.Struct, frozen=True, gc=False):
@@ -193,3 +244,4 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     age_s: float | None
     country: str
     line: Line | None
+    fraud: Fraud | None = None

@@ -6,9 +6,11 @@ The configuration file's form is this module: unknown keys are faults, values ar
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import ip_address, ip_network
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -165,6 +167,9 @@ class Fresh(_Section):
 
     network: int = Field(604_800, ge=0, le=31_536_000)
     liveness: int = Field(300, ge=0, le=86_400)
+    fraud: int = Field(3_600, ge=0, le=604_800)
+    tps: int = Field(86_400, ge=0, le=2_419_200)
+    unsubscribe: int = Field(86_400, ge=0, le=2_419_200)
 
 
 class Stale(_Section):
@@ -186,33 +191,82 @@ class Cache(_Section):
 
 Kind = Literal["comcetera", "lanck", "datasoap", "experian", "hlrlookup", "file"]
 
+URLS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "comcetera": "https://secure.comcetera.com/npl",
+        "lanck": "https://api.boomware.com/v1",
+        "datasoap": "https://api.datasoap.co.uk",
+        "hlrlookup": "https://api.hlrlookup.com/apiv2",
+    }
+)
+"""Each provider system's own address, from the vendors' pages; version 3 of NPL has its own."""
+
+NPL_3_URL: Final = "https://api.numberportabilitylookup.com/npl"
+
+TYPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "comcetera": (),
+        "lanck": ("hlr", "fraud"),
+        "datasoap": ("hlr", "landline", "tps", "unsubscribe"),
+        "hlrlookup": ("mnp", "hlr"),
+        "file": (),
+    }
+)
+"""What can be asked of each provider system; the first is what an account without ``types`` is
+asked."""
+
 
 class ProviderAccount(_Section):
     """One account at one provider system; they are asked in the order of the file."""
 
     name: Name
     kind: Kind
-    url: Annotated[str, AfterValidator(_url)] = "https://secure.comcetera.com/npl"
+    url: Annotated[str, AfterValidator(_url)] | None = Field(
+        None, description="else the provider system's own"
+    )
     username: str = ""
     password: Secret | None = None
     connections: int = Field(1, ge=1, le=100, description="at most so many at once per account")
-    batch_size: int = Field(1000, ge=1, le=1000, description="numbers in one request")
-    requests_per_second: float = Field(0, ge=0, description="0: no limit of ours", strict=False)
+    batch_size: int | None = Field(
+        None, ge=1, le=1000, description="numbers in one request; else what the system allows"
+    )
+    requests_per_second: float = Field(
+        0, ge=0, le=10_000, description="0: no limit of ours", strict=False
+    )
     timeout_ms: int = Field(700, ge=10, le=60_000, description="how long a call waits for it")
     countries: tuple[Annotated[str, AfterValidator(_country)], ...] = Field((), strict=False)
     price: Money = Decimal(0)
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
     daily_budget: Money | None = None
     enabled: bool = True
-    api_version: Literal["2.3", "2.4", "2.5"] = "2.4"
+    allow_private: bool = Field(False, description="its name may resolve to a private address")
+    api_version: Literal["2.3", "2.4", "2.5", "3"] = "2.4"
     economy: bool | None = None
+    method: Literal["POST", "GET"] = "POST"
+    mode: Literal["sync", "async"] = "sync"
+    types: tuple[str, ...] = Field((), strict=False)
+    path: str | None = Field(None, description="the dump of kind file")
+
+    @property
+    def endpoint(self) -> str:
+        """Return where it is asked: ``url``, else the provider system's own."""
+        if self.url is None and self.kind == "comcetera" and self.api_version == "3":
+            return NPL_3_URL
+        return self.url or URLS.get(self.kind, "")
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Return the types asked of it: ``types``, else the first that there is."""
+        return self.types or TYPES.get(self.kind, ())[:1]
 
 
 class Hooks(_Section):
     """The dipper's door for postbacks."""
 
-    listen: Address | None = None
-    public_url: Annotated[str, AfterValidator(_url)] | None = None
+    listen: Address | None = Field(None, description="off unless set")
+    public_url: Annotated[str, AfterValidator(_url)] | None = Field(
+        None, description="how the vendor reaches `listen` from outside"
+    )
 
 
 class Asterisk(_Section):

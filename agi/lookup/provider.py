@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agi.model import Msisdn, NumberInfo, Outcome
+from agi.model import Msisdn, NumberInfo, Outcome, Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,21 @@ class HttpRequest:
 class Answer:
     """What a provider said about one number that was asked.
 
-    ``info`` is set when ``outcome`` is OK. ``code`` is the provider's own code in lower case, the
-    one that ``errors.csv`` lists (``err1``), else empty.
+    ``info`` is set when ``outcome`` is OK and the product is the network. ``code`` is the
+    provider's own code in lower case, the one that ``errors.csv`` lists (``err1``), else empty.
+    ``verdict`` is what a screen said: a value of ``Fraud``, or ``listed`` or ``clear`` for TPS and
+    Unsubscribe. ``units`` is how many priced units the answer cost (a provider that reports its
+    credits). ``job`` is not empty when this is only a receipt: the answer comes by postback under
+    this job id, and nothing else of the value counts.
     """
 
     number: Msisdn = field(repr=False)
     outcome: Outcome
     info: NumberInfo | None = None
     code: str = ""
+    verdict: str = ""
+    units: float = 1.0
+    job: str = ""
 
 
 class Reading(Protocol):
@@ -71,6 +78,10 @@ class Provider(Protocol):
         """The provider system: the key of its rows in ``errors.csv``."""
 
     @property
+    def product(self) -> Product:
+        """What this object asks for; one account may have several objects."""
+
+    @property
     def batch_size(self) -> int:
         """How many numbers one request may hold."""
 
@@ -81,5 +92,6 @@ class Provider(Protocol):
         """Start to read the answer to that request, whose HTTP status is ``status``.
 
         Raises:
-            ProviderFault: the status alone says that the request failed.
+            ProviderFault: the status alone says that the request failed (429: ``throttled``; the
+                client adds what Retry-After says).
         """

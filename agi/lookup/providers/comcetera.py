@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from agi.errors import ProviderFault
 from agi.lookup.provider import Answer, HttpRequest
-from agi.model import Live, Msisdn, NumberInfo, Outcome
+from agi.model import Live, Msisdn, NumberInfo, Outcome, Product
 from agi.plmn import canonical
 
 VERSIONS: Final = ("2.3", "2.4", "2.5")
@@ -94,6 +94,11 @@ class Comcetera:
     def kind(self) -> str:
         """The key of this vendor's rows in ``errors.csv``."""
         return "comcetera"
+
+    @property
+    def product(self) -> Product:
+        """NPL knows networks."""
+        return Product.NETWORK
 
     def request(self, numbers: Sequence[Msisdn]) -> HttpRequest:
         """Build one POST: a GET would put password and numbers into URLs and proxy logs.

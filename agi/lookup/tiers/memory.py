@@ -10,43 +10,17 @@ million entries. ``gc.freeze()`` after the tier was made, even empty, takes it o
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from cachetools import LRUCache
 
-from agi.lookup.provider import Answer
-from agi.model import Live, Mccmnc, Msisdn, NumberInfo
+from agi.lookup.record import Kept, Said, read, written
+from agi.model import Msisdn
 
 _HEAD: Final = struct.Struct("<d")
-_NOTHING: Final = NumberInfo()
-_LIVES: Final = (None, *Live)
-_PORTED: Final = (None, False, True)
 _SHARD_ENTRIES: Final = 4_096
 _MAX_SHARDS: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a provider said of a number, with nothing that belongs to the number alone.
-
-    ``network`` is ``info`` without its liveness, for when that is too old. ``code`` is the
-    provider's code in lower case, else empty, and ``kind`` the provider system it belongs to.
-    """
-
-    info: NumberInfo
-    network: NumberInfo
-    kind: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One entry: what was said, and its age in seconds."""
-
-    age_s: float
-    said: Said
+_NEVER: Final = (1.0, 0.0)
 
 
 class MemoryTier:
@@ -63,6 +37,7 @@ class MemoryTier:
         self._shards: tuple[LRUCache[Msisdn, bytes], ...] = tuple(map(LRUCache, sizes))
         self._count = count
         self._keep_s = keep_s
+        self._distrusted: dict[str, tuple[float, float]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._shards))
@@ -74,15 +49,17 @@ class MemoryTier:
             value = shard[number]
         except KeyError:
             return None
-        age_s = now - _HEAD.unpack_from(value)[0]
-        if age_s > self._keep_s:
+        obtained = _HEAD.unpack_from(value)[0]
+        age_s = now - obtained
+        said = read(value[8:]) if age_s <= self._keep_s else None
+        if said is None or (self._distrusted and self._purged(said, obtained)):
             del shard[number]
             return None
-        return Kept(age_s, _read(value[8:]))
+        return Kept(age_s, said)
 
-    def put(self, number: Msisdn, answer: Answer, now: float, *, kind: str = "") -> None:
-        """Keep ``answer``, obtained ``now`` from a provider of this ``kind``."""
-        value = _HEAD.pack(now) + _written(answer.info or _NOTHING, kind, answer.code)
+    def put(self, number: Msisdn, said: Said, obtained: float) -> None:
+        """Keep what was said, obtained from a provider at ``obtained``, a value of the clock."""
+        value = _HEAD.pack(obtained) + written(said)
         self._shards[hash(number) % self._count][number] = value
 
     def drop(self, number: Msisdn) -> bool:
@@ -94,16 +71,13 @@ class MemoryTier:
         for shard in self._shards:
             shard.clear()
 
+    def purge(self, provider: str, since: float, until: float) -> None:
+        """Distrust what this account said between two instants of the clock.
 
-def _written(info: NumberInfo, kind: str, code: str) -> bytes:
-    axes = bytes((_LIVES.index(info.live), _PORTED.index(info.ported)))
-    return axes + f"{info.mccmnc or ''},{kind},{code}".encode("ascii")
+        Nothing is walked: an entry of it is removed when it is next asked for.
+        """
+        self._distrusted[provider] = (since, until)
 
-
-@lru_cache(maxsize=16_384)
-def _read(payload: bytes) -> Said:
-    """Unpack; the same few thousand networks come again and again, so they are shared."""
-    mccmnc, kind, code = payload[2:].decode("ascii").split(",")
-    network = Mccmnc(mccmnc) if mccmnc else None
-    live, ported = _LIVES[payload[0]], _PORTED[payload[1]]
-    return Said(NumberInfo(network, live, ported), NumberInfo(network, None, ported), kind, code)
+    def _purged(self, said: Said, obtained: float) -> bool:
+        since, until = self._distrusted.get(said.provider, _NEVER)
+        return since <= obtained <= until

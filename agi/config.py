@@ -98,11 +98,12 @@ def state_in_spite_of_faults(path: Path, environ: Mapping[str, str], *, root: bo
     return Loaded(config=plain, path=path, passwords={}, warnings=()).state(environ, root=root)
 
 
-def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loaded:
+def load(path: Path, environ: Mapping[str, str], *, secrets: bool | None = True) -> Loaded:
     """Read, check and complete the file.
 
     A secret that cannot be read is a fault for whoever needs it; with ``secrets`` False, for a
     shell beside the service, it is a warning: systemd shows credentials to the service alone.
+    With None no secret is read, and none of the file's own is kept: what answers calls has none.
 
     Raises:
         ConfigurationError: with every fault, each at its line.
@@ -113,9 +114,9 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loa
         config = Config.model_validate(tree)
     except ValidationError as invalid:
         raise ConfigurationError(tuple(places.faults(invalid))) from None
-    store = _Secrets(places, path, environ, needed=secrets)
-    passwords = store.read(config)
-    key = store.cache_key(config)
+    store = _Secrets(places, path, environ, needed=bool(secrets))
+    passwords = {} if secrets is None else store.read(config)
+    key = None if secrets is None else store.cache_key(config)
     faults = (*store.faults, *_contradictions(config, places))
     if any(not fault.warning for fault in faults):
         raise ConfigurationError(faults)
@@ -131,6 +132,12 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loa
         cache_key=key,
         warnings=tuple(sorted(warnings)),
     )
+
+
+def _without_secrets(config: Config) -> Config:
+    providers = tuple(one.model_copy(update={"password": None}) for one in config.providers)
+    cache = config.cache.model_copy(update={"key": None})
+    return config.model_copy(update={"providers": providers, "cache": cache, "asterisk": ()})
 
 
 def _parse(path: Path) -> tuple[str, dict[str, Any]]:
@@ -224,6 +231,9 @@ def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
         yield places.fault(("hooks", "listen"), "hooks.listen: needs public_url beside it")
     if config.cache.numbers == "keyed" and config.cache.key is None:
         yield places.fault(("cache", "numbers"), 'cache.numbers: "keyed" needs key beside it')
+    if config.cache.store.startswith("redis") and config.cache.key is None:
+        what = "cache.store: a cache that hosts share needs key: numbers are never its keys"
+        yield places.fault(("cache", "store"), what)
     if config.log.numbers == "keyed":
         what = 'log.numbers: not yet: use "masked" or "full"'
         yield places.fault(("log", "numbers"), what)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from rich import box
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
+
+T = TypeVar("T")
+
+MANY: Final = 3
+"""From so many items on a person wants to see that it goes on."""
 
 PLAIN_WIDTH: Final = 300
 """Piped text is not folded: a line that a script reads must stay one line."""
@@ -60,6 +66,13 @@ class Screen:
             self._console.print(table)
         for line in captured.get().splitlines():
             sys.stdout.write(line.rstrip() + "\n")
+
+
+def progress(items: Sequence[T], what: str) -> Iterable[T]:
+    """Yield the items, with a bar on a terminal's standard error when there are several."""
+    if len(items) < MANY or not sys.stderr.isatty():
+        return items
+    return track(items, what, console=Console(stderr=True), transient=True)
 
 
 def document(value: object) -> None:

@@ -6,20 +6,29 @@ import asyncio
 import io
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from agi import config, names, serve, systemd
+from agi.child import Role
 from agi.console import Screen
+from agi.dipper import Dipper
 from agi.errors import UsageError
 from agi.fastagi import client
+from agi.fastagi.server import listen
+from agi.lifeline import Lifeline
 from agi.log import Writer, quieten_libraries
+from agi.metrics import Metrics
+from agi.process import run
+from agi.router_process import Begun, RouterProcess
+from agi.routing import files
 from agi.sandbox.providers import Sandbox
 from agi.sandbox.subscribers import SAMPLE, read_subscribers
-from agi.serve import Service
 
 CONFIGURATION: Final = """
 state_directory = "{state}"
@@ -72,28 +81,43 @@ CALLS: Final = (
 )
 
 
+def _site(directory: Path, listen: str, provider: str) -> config.Loaded:
+    """Write the embedded configuration and tables into a directory, and load them."""
+    path = directory / "dialdip.toml"
+    path.touch(mode=0o600)
+    path.write_text(
+        CONFIGURATION.format(state=directory / "state", listen=listen, provider=provider)
+    )
+    tables = directory / "tables"
+    tables.mkdir()
+    (tables / "trunks.csv").write_text(TRUNKS)
+    (tables / "routes.csv").write_text(ROUTES)
+    return config.load(path, os.environ)
+
+
 @asynccontextmanager
-async def _running(listen: str, log: Writer) -> AsyncIterator[tuple[Service, Sandbox]]:
-    """Build sandbox and service in a directory that is gone afterwards."""
+async def _running(log: Writer) -> AsyncIterator[str]:
+    """Run sandbox, dipper and router in this process; yield the router's address.
+
+    What they keep is in a directory that is gone afterwards.
+    """
     with tempfile.TemporaryDirectory(prefix="dialdip-demo-") as name:
-        directory = Path(name)
         sandbox = Sandbox(read_subscribers(SAMPLE))
         host, port = await sandbox.start()
-        path = directory / "dialdip.toml"
-        path.touch(mode=0o600)
-        path.write_text(
-            CONFIGURATION.format(
-                state=directory / "state", listen=listen, provider=f"{host}:{port}"
-            )
+        loaded = _site(Path(name), "127.0.0.1:0", f"{host}:{port}")
+        state = Path(name) / "state"
+        rules = files.load(loaded.tables, 1).table.error_rule
+        clock = asyncio.get_running_loop().time
+        dipper = Dipper(
+            loaded, state=state, clock=clock, error_rule=rules, metrics=Metrics(), log=log
         )
-        tables = directory / "tables"
-        tables.mkdir()
-        (tables / "trunks.csv").write_text(TRUNKS)
-        (tables / "routes.csv").write_text(ROUTES)
+        await dipper.open()
+        router = RouterProcess(Begun(loaded, state, finder=dipper), log)
         try:
-            loaded = config.load(path, os.environ)
-            yield Service(loaded, directory / "state", log), sandbox
+            yield await router.start()
         finally:
+            await router.stop()
+            await dipper.close()
             await sandbox.stop()
 
 
@@ -104,17 +128,15 @@ def run_demo() -> int:
     rows: list[list[tuple[str, str] | str]] = []
 
     async def main() -> None:
-        async with _running("127.0.0.1:0", log) as (service, _):
-            ready = await service.start([])
-            url = f"agi://{ready.host}:{ready.port}"
+        async with _running(log) as address:
+            url = f"agi://{address}"
             for index, (dialled, why) in enumerate(CALLS):
                 told = await asyncio.to_thread(
                     client.ask, url, f"route?n={dialled}", uniqueid=f"{os.getpid()}.{index}"
                 )
                 rows.append(_row(dialled, why, told))
-            await service.stop()
 
-    serve.run(main())
+    run(main())
     log.close()
     headings = ("dialled", "dials", "by trunk", "network", "source", "reason", "ms", "why")
     Screen().table(headings, rows)
@@ -146,17 +168,52 @@ def _trunks(told: dict[str, str]) -> str:
     return " > ".join(told[names.per_trunk(index)[0]] for index in range(1, count + 1))
 
 
-def serve_demo(log: Writer) -> None:
+def serve_demo() -> None:
     """Serve on the default port against the sandbox, until told to stop."""
+    quieten_libraries()
+    with tempfile.TemporaryDirectory(prefix="dialdip-demo-") as name:
+        free = listen("127.0.0.1", 0)
+        host, port = free.getsockname()[:2]
+        loaded = _site(Path(name), "127.0.0.1:4573", f"{host}:{port}")
+        tables = files.load(loaded.tables, 1)
+        sockets = systemd.inherited(os.environ) or [_port(loaded)]
+        begun = Begun(loaded, Path(name) / "state", tables, sockets)
+        double = Role("sandbox", 0, partial(_sandbox, port))
+        free.close()
+        routers = (serve.router(begun, n) for n in range(loaded.config.fastagi.workers))
+        serve.supervise([double, serve.dipper(begun), *routers], loaded)
+
+
+def _port(loaded: config.Loaded) -> socket.socket:
+    host, _, port = loaded.config.fastagi.listen.rpartition(":")
+    try:
+        return listen(host, int(port))
+    except OSError as bad:
+        raise UsageError(f"port {port} is taken ({bad.strerror})") from None
+
+
+def _sandbox(port: int, lifeline: Lifeline) -> int:
+    """Be the sandbox's process."""
 
     async def main() -> None:
-        async with _running("127.0.0.1:4573", log) as (service, _):
-            await service.run(serve.announce, systemd.inherited(os.environ))
+        double = Sandbox(read_subscribers(SAMPLE))
+        await double.start("127.0.0.1", port)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        lifeline.beat_by(loop, stop.set)
+        lifeline.ready("")
+        await stop.wait()
+        await double.stop()
 
-    serve.run(main())
+    run(main())
+    return 0
 
 
-def run_sandbox(port: int, subscribers: Path | None, *, connections: int, latency_ms: int) -> None:
+def run_sandbox(
+    port: int, subscribers: Path | None, *, connections: int, others: str, latency_ms: int
+) -> None:
     """Serve the provider's API until told to stop.
 
     Raises:
@@ -166,7 +223,7 @@ def run_sandbox(port: int, subscribers: Path | None, *, connections: int, latenc
     known = read_subscribers(subscribers or SAMPLE)
 
     async def main() -> None:
-        double = Sandbox(known, connections=connections, latency_ms=latency_ms)
+        double = Sandbox(known, connections=connections, others=others, latency_ms=latency_ms)
         try:
             host, bound = await double.start("127.0.0.1", port)
         except OSError as bad:
@@ -175,7 +232,7 @@ def run_sandbox(port: int, subscribers: Path | None, *, connections: int, latenc
         await _told_to_stop()
         await double.stop()
 
-    serve.run(main())
+    run(main())
 
 
 async def _told_to_stop() -> None:

@@ -1,4 +1,4 @@
-"""What people ask a running service over its control socket: status, lookup, explain, reload.
+"""What people ask a router over its control socket: status, explain, reload, cache drop.
 
 The answers are plain JSON values; how they look on a terminal is the shell's business.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from msgspec import structs
 from msgspec.structs import asdict
 
 from agi.errors import UsageError
@@ -17,10 +18,8 @@ from agi.plmn import canonical
 from agi.router import Router
 from agi.routing.table import Facts, Table
 
-LOOKUP_DEADLINE_S: Final = 5.0
+PATIENCE_S: Final = 5.0
 """How long a person waits for a provider; calls have their own deadline."""
-
-MAX_NUMBERS: Final = 10_000
 
 Asked = dict[str, Any]
 
@@ -33,7 +32,7 @@ class Desk:
         router: Router,
         *,
         clock: Callable[[], float],
-        report: Callable[[], dict[str, object]],
+        report: Callable[[], Mapping[str, object]],
         reload: Callable[[], Awaitable[dict[str, object]]],
     ) -> None:
         self._router = router
@@ -46,9 +45,9 @@ class Desk:
         """The questions by name."""
         return {
             "status": self.status,
-            "lookup": self.lookup,
             "explain": self.explain,
             "reload": self.reload,
+            "cache_drop": self.cache_drop,
         }
 
     async def status(self, asked: Asked) -> object:
@@ -61,17 +60,11 @@ class Desk:
         del asked
         return await self._reload()
 
-    async def lookup(self, asked: Asked) -> object:
-        """Look one number up; ``fresh`` asks the provider whatever is remembered."""
-        number, fresh = str(asked.get("number", "")), bool(asked.get("fresh"))
-        dialled = self._router.plan.understand(number)
-        if dialled.kind is not Kind.E164 or dialled.msisdn is None:
-            reason = "invalid-number" if dialled.kind is Kind.INVALID else f"{dialled.kind} number"
-            return {**described(dialled), "looked_up": False, "reason": reason}
-        finding = await self._router.pipeline.find(
-            dialled.msisdn, self._clock() + LOOKUP_DEADLINE_S, 0 if fresh else None
-        )
-        return {**described(dialled), "looked_up": True, **found(finding)}
+    async def cache_drop(self, asked: Asked) -> object:
+        """Forget what this router remembers of a number."""
+        dialled = self._router.plan.understand(str(asked.get("number", "")))
+        number = dialled.msisdn
+        return {"dropped": number is not None and self._router.nearby.drop(number)}
 
     async def explain(self, asked: Asked) -> object:
         """Say which rule wins for a number and which lose, without asking a provider."""
@@ -80,19 +73,25 @@ class Desk:
             str(asked.get("number", "")),
             network=asked.get("mccmnc"),
             finding=await self._paid(asked) if asked.get("lookup") else None,
+            account=str(asked.get("account") or ""),
         )
 
     async def _paid(self, asked: Asked) -> Finding | None:
         dialled = self._router.plan.understand(str(asked.get("number", "")))
         if dialled.kind is not Kind.E164 or dialled.msisdn is None:
             return None
-        return await self._router.pipeline.find(
-            dialled.msisdn, self._clock() + LOOKUP_DEADLINE_S, None
-        )
+        request = CallRequest(dialled.digits, str(asked.get("account") or ""), "", "explain")
+        inquiry = self._router.inquiry(request, dialled, self._clock() + PATIENCE_S)
+        return await self._router.nearby.find(structs.replace(inquiry, network=True))
 
 
 def explain(
-    router: Router, number: str, *, network: str | None, finding: Finding | None
+    router: Router,
+    number: str,
+    *,
+    network: str | None,
+    finding: Finding | None,
+    account: str = "",
 ) -> dict[str, object]:
     """Return how a number would be routed and why.
 
@@ -109,23 +108,30 @@ def explain(
             raise UsageError(f'"{network}" is no MCC and MNC: give for example 23415 or 234-15')
         finding = Finding(Source.LIVE, "ok", NumberInfo(Mccmnc(supposed.mccmnc)))
     if finding is None:
-        request = CallRequest(number, "", "", "explain", nodip=True)
+        request = CallRequest(number, account, "", "explain")
         finding = router.known(dialled, request) or Finding(Source.SKIPPED, "nodip")
-    decision = router.decide(dialled, finding)
-    steps = _steps(router.table, dialled, finding)
+    decision = router.decide(dialled, finding, account)
     known = found(finding)
     if network is not None:
         known["source"] = "supposed"
+    elif decision.source is Source.RANGE:
+        known |= {"mccmnc": decision.info.mccmnc, "source": "range"}
+    steps = _steps(router.table, dialled, finding, decision)
     return {**described(dialled), **known, "decision": told(decision), "steps": steps}
 
 
-def _steps(table: Table, dialled: Dialled, finding: Finding) -> list[dict[str, object]]:
-    """Return what was tried, best first; a listed code that rejects decides before any rule."""
-    error = finding.rule
+def _steps(
+    table: Table, dialled: Dialled, finding: Finding, decision: Decision
+) -> list[dict[str, object]]:
+    """Return what was tried, best first; a screen or a listed code may decide before any rule."""
+    if not decision.rule:
+        error = finding.rule
+        coded = error is not None and decision.reason == finding.reason
+        what = f"errors.csv {error.provider} {error.code}" if error and coded else "accounts.csv"
+        return [{"rule": what, "line": 0, "failed": ""}]
     emergency = dialled.kind is Kind.EMERGENCY
-    if error is not None and error.route.startswith("reject:") and not emergency:
-        return [{"rule": f"errors.csv {error.provider} {error.code}", "line": 0, "failed": ""}]
-    network = finding.info.mccmnc if error is None else None
+    unknown = finding.rule is not None and finding.rule.route != "range"
+    network = None if unknown else decision.info.mccmnc
     facts = Facts(dialled.digits, dialled.msisdn, dialled.country, network, emergency)
     return [
         {"rule": step.rule.name, "line": step.rule.line, "failed": step.failed}
@@ -152,6 +158,7 @@ def found(finding: Finding) -> dict[str, object]:
         "ported": finding.info.ported,
         "source": finding.source,
         "reason": finding.reason,
+        "provider": finding.provider,
         "age_s": None if finding.age_s is None else round(finding.age_s, 1),
     }
 

@@ -1,138 +1,394 @@
-"""The dipper: asks the provider. It joins an account's settings, its slots and the lookup.
+"""The dipper: asks providers. It alone holds credentials, connections, breakers, money and store.
 
-A composition root, in the router's process for now: the seam is ``Finder.find``.
+A composition root: it joins the accounts of a configuration, the tiers and the pipeline, replaces
+them together at a reload, and says how they are.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
+import time
 from collections.abc import Callable
-from typing import Final
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Final
 
+from agi.books import Book, Books
 from agi.config import Loaded
-from agi.errors import ConfigurationError, Fault
+from agi.errors import ConfigurationError, Fault, TableError, UsageError
 from agi.log import Log
-from agi.lookup.batcher import Batcher
-from agi.lookup.client import Client
-from agi.lookup.events import LookupDone, LookupEvent, Strangers
-from agi.lookup.pipeline import Pipeline
-from agi.lookup.providers.comcetera import Comcetera
+from agi.lookup.chain import Budgets
+from agi.lookup.failures import Failures
+from agi.lookup.freshness import ErrorRules, Freshness
+from agi.lookup.ledger import Ledger
+from agi.lookup.pipeline import Parts, Pipeline
+from agi.lookup.postback import Postbacks
+from agi.lookup.provider import Answer
+from agi.lookup.providers.datasoap import Postback, read_postback
+from agi.lookup.providers.file import FileProvider
+from agi.lookup.screening import Screens
+from agi.lookup.store import Store
+from agi.lookup.tiers.keys import NumberKey
 from agi.lookup.tiers.memory import MemoryTier
+from agi.lookup.tiers.redis import RedisStore
+from agi.lookup.tiers.sqlite import SqliteStore
 from agi.metrics import Metrics
-from agi.model import ErrorRule
-from agi.settings import ProviderAccount
+from agi.model import Finding, Inquiry, Msisdn
+from agi.settings import Cache
+from agi.tally import Tally
 
-REPEAT_S: Final = 10.0
-"""The same trouble of the same provider is logged at most once in so long; counters have it all."""
+if TYPE_CHECKING:
+    from agi.web.hooks import Door
 
-IDLE_CHECK_S: Final = 0.05
+FAILURES: Final = 20_000
+"""Numbers whose failure is remembered, at most."""
+
+DUMP_CHECK_S: Final = 10.0
+"""How often the files of dumps are looked at."""
+
+
+class Wall:
+    """Epochs that do not jump: the wall clock as it was at the start, and monotonic time since.
+
+    An NTP step or somebody's ``date`` must not make every entry old, or young, at once.
+    """
+
+    def __init__(self, clock: Callable[[], float], epoch: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._anchor = epoch() - clock()
+
+    def at(self, instant: float) -> float:
+        """Return the epoch of an instant of the monotonic clock."""
+        return self._anchor + instant
+
+    def now(self) -> float:
+        """Return the epoch of now."""
+        return self._anchor + self._clock()
+
+
+@dataclass(frozen=True, slots=True)
+class _Dumped:
+    """A file of a dump, for the countries that it covers."""
+
+    file: FileProvider
+    countries: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    def serves(self, inquiry: Inquiry) -> bool:
+        return not self.countries or inquiry.country in self.countries
+
+    def answer(self, number: Msisdn) -> Answer:
+        return self.file.answer(number)
+
+
+def freshness_of(cache: Cache) -> Freshness:
+    """Return the lifetimes that a configuration sets."""
+    fresh = cache.fresh_s
+    return Freshness(
+        network_s=fresh.network,
+        liveness_s=fresh.liveness,
+        fraud_s=fresh.fraud,
+        tps_s=fresh.tps,
+        unsubscribe_s=fresh.unsubscribe,
+        stale_s=cache.stale_s.network,
+    )
 
 
 class Dipper:
-    """One configuration's provider account and the pipeline on it."""
+    """The lookup of one host; one event loop only."""
 
     def __init__(  # noqa: PLR0913 - a composition root is given its parts
         self,
         loaded: Loaded,
         *,
-        memory: MemoryTier,
+        state: Path,
         clock: Callable[[], float],
-        error_rule: Callable[[str, str], ErrorRule | None],
+        error_rule: ErrorRules,
         metrics: Metrics,
         log: Log,
     ) -> None:
+        self.loaded = loaded
+        self.metrics = metrics
+        self.on_purge: Callable[[str, float], None] = _nothing
+        self._state = state
         self._clock = clock
-        self._metrics = metrics
+        self._wall = Wall(clock)
+        self._rules = error_rule
         self._log = log
-        self._told: dict[tuple[str, str], float] = {}
-        self._deadline_s = loaded.config.fastagi.deadline_ms / 1000
-        self._client: Client | None = None
-        self._batcher: Batcher | None = None
-        account = next((one for one in loaded.config.providers if one.enabled), None)
-        if account is not None:
-            self._client = Client(connections=account.connections, observe=self._observe)
-            self._batcher = self._build(account, self._client, loaded)
-        fresh = loaded.config.cache.fresh_s
-        self.pipeline = Pipeline(
-            asker=self._batcher,
-            memory=memory,
+        self._dice = Random(secrets.randbits(128))  # noqa: S311 - odds, not secrets
+        self._observe = Tally(metrics, log, clock)
+        settings = loaded.config.cache
+        freshness = freshness_of(settings)
+        self.memory = MemoryTier(settings.memory_entries, keep_s=freshness.keep_s)
+        self._screens = Screens(settings.memory_entries, freshness.of_screen)
+        self._failures = Failures(FAILURES, self._dice.random)
+        self._ledger = Ledger(state / "budget.json")
+        self.store = self._build_store(settings)
+        self._secret = secrets.token_urlsafe(32)
+        self._postbacks: Postbacks[Postback] = Postbacks(
+            read_postback,
             clock=clock,
-            error_rule=error_rule,
-            fresh_network_s=fresh.network,
-            fresh_liveness_s=fresh.liveness,
-            timeout_s=account.timeout_ms / 1000 if account else 0.0,
+            on_late=self._late,
             observe=self._observe,
+            label="datasoap",
         )
+        self._door: Door | None = None
+        self._files: dict[str, FileProvider] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self._budgets = Budgets()
+        self.books, self.pipeline = self._assemble(loaded)
 
-    def _build(self, account: ProviderAccount, client: Client, loaded: Loaded) -> Batcher:
-        try:
-            provider = Comcetera(
-                name=account.name,
-                url=account.url,
-                username=account.username,
-                password=loaded.passwords[account.name].get_secret_value(),
-                api_version=account.api_version,
-                batch_size=account.batch_size,
-                economy=account.economy,
-            )
-        except ValueError as wrong:
-            fault = Fault(str(loaded.path), 0, 0, f"provider {account.name}: {wrong}")
-            raise ConfigurationError((fault,)) from None
-        return Batcher(
-            provider=provider,
-            client=client,
-            connections=account.connections,
-            deadline_s=self._deadline_s,
-            clock=self._clock,
-            observe=self._observe,
+    async def open(self) -> None:
+        """Open the store, the books, the dumps and the door for postbacks.
+
+        Raises:
+            ConfigurationError: the dumps have faults.
+            UsageError: the door's address cannot be used.
+        """
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self._ledger.open()
+        if self._ledger.corrupt:
+            self._log("error", "ledger_corrupt", note="today's budgets count as spent")
+        if self.store is not None:
+            await self.store.open()
+        await self._read_dumps()
+        await self._open_door()
+        await self.books.open()
+        self._watch = asyncio.get_running_loop().create_task(self._watch_dumps())
+
+    async def find(self, inquiry: Inquiry) -> Finding:
+        """Return what is known by the inquiry's deadline; see ``Pipeline.find``."""
+        return await self.pipeline.find(inquiry)
+
+    async def forget(self, number: Msisdn) -> bool:
+        """Forget a number in memory and store; say whether anything was known of it."""
+        return await self.pipeline.forget(number)
+
+    async def reload(self, loaded: Loaded) -> None:
+        """Serve by another configuration's accounts from now on; what was asked is answered.
+
+        Raises:
+            ConfigurationError: the accounts contradict themselves; everything stays as it was.
+        """
+        old, then = self.loaded.config, self.books
+        same = loaded.config.providers == old.providers and (
+            loaded.passwords == self.loaded.passwords
         )
-
-    def wait_for(self, other: Dipper) -> asyncio.Task[None]:
-        """Send nothing until ``other`` has retired: both would use the same account's slots."""
-        if self._batcher is not None:
-            self._batcher.hold()
-        return asyncio.get_running_loop().create_task(self._follow(other))
-
-    async def _follow(self, other: Dipper) -> None:
-        await other.retire()
-        if self._batcher is not None:
-            self._batcher.release()
-
-    async def retire(self) -> None:
-        """Let what was asked be answered, then close: after a reload another dipper serves."""
-        until = self._clock() + 2 * self._deadline_s
-        while self._batcher and (self._batcher.busy or self._batcher.waiting):
-            if self._clock() > until:
-                break
-            await asyncio.sleep(IDLE_CHECK_S)
-        await self.close()
+        if not same:
+            books, pipeline = self._assemble(loaded)
+            books.hold()
+            await books.open()
+            self.books, self.pipeline = books, pipeline
+            self.metrics.failing.clear()  # of accounts and settings that are no more
+            self._keep(asyncio.get_running_loop().create_task(_follow(then, books)))
+        self.loaded = loaded
+        await self._read_dumps()
 
     async def close(self) -> None:
-        """End every question at once; whoever waits is told ``shed``."""
+        """End every question at once, write what waits."""
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._door is not None:
+            await self._door.stop()
+        self._postbacks.close()
         await self.pipeline.close()
-        if self._batcher is not None:
-            await self._batcher.close()
-        if self._client is not None:
-            await self._client.close()
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await self.books.close()
+        if self.store is not None:
+            await self.store.close()
+        await self._ledger.close()
 
-    def _observe(self, event: LookupEvent) -> None:
-        metrics = self._metrics
-        if isinstance(event, LookupDone):
-            metrics.lookups[(event.provider, event.outcome)] += 1
-            metrics.lookup[event.provider].observe(event.seconds)
-            if event.outcome == "ok":
-                metrics.failing.pop(event.provider, None)
-            elif event.outcome != "shed":  # our own doing says nothing of the provider
-                times, _, _ = metrics.failing.get(event.provider, (0, "", ""))
-                metrics.failing[event.provider] = (times + 1, event.outcome, event.detail)
-                self._trouble("lookup_failed", event.provider, event.outcome, event.detail)
-        elif isinstance(event, Strangers):
-            metrics.strangers[event.provider] += event.count
-            self._trouble("answers_for_other_numbers", event.provider, "strangers")
+    # ---- parts ---------------------------------------------------------------------------
 
-    def _trouble(self, event: str, provider: str, what: str, detail: str = "") -> None:
+    def _assemble(self, loaded: Loaded) -> tuple[Books, Pipeline]:
+        books = Books(
+            loaded,
+            ledger=self._ledger,
+            postbacks=self._postbacks,
+            postback_url=f"{loaded.config.hooks.public_url}/hooks/datasoap/{self._secret}",
+            clock=self._clock,
+            wall=self._wall.now,
+            observe=self._observe,
+            dice=self._dice,
+        )
+        before, after = self._dumps(loaded)
+        pipeline = Pipeline(
+            Parts(
+                accounts=books.accounts,
+                dumps=before,
+                fallbacks=after,
+                memory=self.memory,
+                screens=self._screens,
+                failures=self._failures,
+                store=self.store,
+                clock=self._clock,
+                wall=self._wall.at,
+                error_rule=self._rules,
+                freshness=freshness_of(loaded.config.cache),
+                budgets=self._budgets,
+                observe=self._observe,
+            )
+        )
+        pipeline.on_purge = self._purge
+        return books, pipeline
+
+    def _dumps(self, loaded: Loaded) -> tuple[list[_Dumped], list[_Dumped]]:
+        """Return the dumps that stand before the first account that costs, and those behind."""
+        before: list[_Dumped] = []
+        after: list[_Dumped] = []
+        paid = False
+        for one in loaded.config.providers:
+            if not one.enabled:
+                continue
+            if one.kind != "file":
+                paid = True
+                continue
+            file = self._files.setdefault(
+                one.name, FileProvider(one.name, loaded.relative(one.path or ""))
+            )
+            file.path = loaded.relative(one.path or "")
+            (after if paid else before).append(_Dumped(file, frozenset(one.countries)))
+        return before, after
+
+    def _build_store(self, settings: Cache) -> Store | None:
+        key = self.loaded.cache_key
+        secret = key.get_secret_value().encode() if key is not None else b""
+        try:
+            keyed = NumberKey.keyed(secret) if secret else NumberKey.plain()
+            if settings.store == "none":
+                return None
+            if settings.store.startswith("sqlite:"):
+                return SqliteStore(
+                    self._state / settings.store.removeprefix("sqlite:"),
+                    numbers=keyed if settings.numbers == "keyed" else NumberKey.plain(),
+                    wall=self._wall.now,
+                    observe=self._observe,
+                )
+            return RedisStore(
+                settings.store,
+                numbers=keyed,
+                observe=self._observe,
+                clock=self._clock,
+                wall=self._wall.now,
+            )
+        except ValueError as wrong:
+            fault = Fault(str(self.loaded.path), 0, 0, f"cache: {wrong}")
+            raise ConfigurationError((fault,)) from None
+
+    async def _open_door(self) -> None:
+        hooks = self.loaded.config.hooks
+        if hooks.listen is None:
+            return
+        # Only who has a door pays for what it is made of: 50 ms of start, 6 MB.
+        from agi.web.hooks import Door  # noqa: PLC0415
+
+        host, _, port = hooks.listen.rpartition(":")
+        self._door = Door(self._secret, self._postbacks.deliver)
+        try:
+            await self._door.start(host.strip("[]"), int(port))
+        except OSError as bad:
+            raise UsageError(f"[hooks] listen = {hooks.listen}: {bad.strerror}") from None
+
+    # ---- dumps ---------------------------------------------------------------------------
+
+    async def _read_dumps(self) -> None:
+        """Read the dumps that are new; one with faults at the start refuses the start."""
+        for file in self._files.values():
+            first = file.dump is None
+            try:
+                if await file.refresh():
+                    self._log("info", "dump_read", provider=file.name)
+            except TableError as faulty:
+                for fault in faulty.faults[:20]:
+                    self._log("error", "dump_fault", provider=file.name, fault=str(fault))
+                if first:
+                    raise ConfigurationError(faulty.faults) from None
+
+    async def _watch_dumps(self) -> None:
+        while True:
+            await asyncio.sleep(DUMP_CHECK_S)
+            with suppress(ConfigurationError):  # logged with its faults; the old one serves
+                await self._read_dumps()
+
+    # ---- what happens --------------------------------------------------------------------
+
+    def _late(self, name: str, answer: Answer) -> None:
+        """Keep what a vendor posted when nobody waited for it any more."""
+        for account in self.books.accounts:
+            if account.name == name:
+                self.pipeline.late(account, answer)
+                return
+
+    def _purge(self, provider: str, seconds_ago: float) -> None:
+        self.on_purge(provider, seconds_ago)
+        if self.store is not None:
+            since = self._wall.now() - seconds_ago
+            self._keep(asyncio.get_running_loop().create_task(self.store.purge(provider, since)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    # ---- how it is -----------------------------------------------------------------------
+
+    def providers(self) -> list[dict[str, object]]:
+        """Return every account's state, for people; no secret and no number in it."""
         now = self._clock()
-        last = self._told.get((provider, what))
-        if last is None or now - last >= REPEAT_S:
-            self._told[provider, what] = now
-            self._log("warning", event, provider=provider, outcome=what, detail=detail)
+        found = [_state_of(book, now, self.metrics) for book in self.books.books]
+        found += [_state_of_dump(file) for file in self._files.values()]
+        return found
+
+
+async def _follow(then: Books, now: Books) -> None:
+    await then.retire()
+    now.release()
+
+
+def _state_of(book: Book, now: float, metrics: Metrics) -> dict[str, object]:
+    breaker = book.governors.breaker
+    latency = book.accounts[0].latency
+    quick, slow = latency.quantile(0.5, now), latency.quantile(0.95, now)
+    states = [str(breaker.state)]
+    if book.governors.trust.quarantined(now):
+        states.append("quarantined")
+    if book.governors.pauses.paused("", now):
+        states.append("paused")
+    left = book.purse.left
+    failing = metrics.failing.get(book.settings.name)
+    return {
+        "provider": book.settings.name,
+        "kind": book.settings.kind,
+        "products": " ".join(str(one.terms.product) for one in book.accounts),
+        "breaker": " ".join(states),
+        "why": breaker.why,
+        "p50_ms": None if quick is None else round(quick * 1000, 1),
+        "p95_ms": None if slow is None else round(slow * 1000, 1),
+        "connections": f"{book.slots.busy} of {book.slots.connections}",
+        "waiting": sum(queue.waiting for queue in book.queues),
+        "spent_today": f"{book.purse.today} {book.settings.currency}",
+        "budget_left": None if left is None else f"{left} {book.settings.currency}",
+        "last_error": f"{failing[1]} {failing[2]}".strip() if failing else "",
+        "trouble": book.purse.trouble or (book.resolver.trouble if book.resolver else ""),
+    }
+
+
+def _state_of_dump(file: FileProvider) -> dict[str, object]:
+    return {
+        "provider": file.name,
+        "kind": "file",
+        "products": "network",
+        "breaker": "closed" if file.dump is not None else "not read",
+    }
+
+
+def _nothing(provider: str, seconds_ago: float) -> None:
+    del provider, seconds_ago

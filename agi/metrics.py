@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from typing import Final
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
 
 SECONDS: Final = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
@@ -36,6 +38,17 @@ class Latency:
         """How many durations were counted."""
         return sum(self.buckets)
 
+    def values(self) -> list[float]:
+        """Return the buckets and, last, the sum of the durations."""
+        return [*self.buckets, self.total]
+
+    def add(self, values: Sequence[float] | None) -> None:
+        """Add another process's values; those of another version's buckets are not understood."""
+        if values is None or len(values) != len(self.buckets) + 1:
+            return
+        self.buckets = [a + int(b) for a, b in zip(self.buckets, values, strict=False)]
+        self.total += values[-1]
+
     def quantile(self, share: float) -> float | None:
         """Return the upper bound of the bucket that holds this share; None without data.
 
@@ -59,10 +72,57 @@ class Metrics:
         self.last: dict[str, float] = {}  # ending that means trouble: when, by the loop's clock
         self.refused: Counter[str] = Counter()  # kind of what was refused: security events
         self.lookups: Counter[tuple[str, str]] = Counter()  # provider, outcome
-        self.strangers: Counter[str] = Counter()  # provider: answers for numbers not asked
+        self.strangers: Counter[str] = Counter()  # provider: answers that cannot be right
+        self.cache: Counter[tuple[str, str]] = Counter()  # tier, result
+        self.avoided: Counter[str] = Counter()  # why a question was not put to a provider
+        self.oddities: Counter[tuple[str, str]] = Counter()  # what, provider or store
+        self.cost: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self.saved: defaultdict[str, Decimal] = defaultdict(Decimal)  # currency: not spent
         # provider: failures in a row, the last one's cause and detail
         self.failing: dict[str, tuple[int, str, str]] = {}
         self.reloads: Counter[str] = Counter()  # ok, refused
         self.reload_refused = False  # the last one
         self.decision = Latency()
         self.lookup: defaultdict[str, Latency] = defaultdict(Latency)  # provider: of one request
+
+    def snapshot(self) -> dict[str, object]:
+        """Return every count as JSON values, for another process to add up."""
+        return {
+            "calls": _rows(self.calls),
+            "endings": dict(self.endings),
+            "refused": dict(self.refused),
+            "lookups": _rows(self.lookups),
+            "strangers": dict(self.strangers),
+            "cache": _rows(self.cache),
+            "avoided": dict(self.avoided),
+            "oddities": _rows(self.oddities),
+            "cost": [[*labels, str(amount)] for labels, amount in self.cost.items()],
+            "saved": {currency: str(amount) for currency, amount in self.saved.items()},
+            "failing": {name: list(value) for name, value in self.failing.items()},
+            "reloads": dict(self.reloads),
+            "reload_refused": self.reload_refused,
+            "decision": self.decision.values(),
+            "lookup": {name: latency.values() for name, latency in self.lookup.items()},
+        }
+
+    def absorb(self, told: Mapping[str, Any]) -> None:
+        """Add another process's snapshot."""
+        for name in ("endings", "refused", "strangers", "avoided", "reloads"):
+            getattr(self, name).update(told.get(name, {}))
+        for name in ("calls", "lookups", "cache", "oddities"):
+            for *labels, count in told.get(name, []):
+                getattr(self, name)[tuple(labels)] += count
+        for provider, currency, amount in told.get("cost", []):
+            self.cost[provider, currency] += Decimal(amount)
+        for currency, amount in told.get("saved", {}).items():
+            self.saved[currency] += Decimal(amount)
+        for provider, (times, cause, detail) in told.get("failing", {}).items():
+            self.failing[provider] = (times, cause, detail)
+        self.reload_refused |= bool(told.get("reload_refused"))
+        self.decision.add(told.get("decision"))
+        for provider, values in told.get("lookup", {}).items():
+            self.lookup[provider].add(values)
+
+
+def _rows(counter: Mapping[Any, int]) -> list[list[object]]:
+    return [[*labels, count] for labels, count in counter.items()]

@@ -1,12 +1,10 @@
-"""What ``dialdip status`` says: what is wrong, then what runs."""
+"""What ``dialdip status`` says: what is wrong, then what runs; all processes added up."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from agi.config import Loaded
 from agi.metrics import Latency, Metrics
 from agi.model import Source
 
@@ -25,54 +23,92 @@ RECENT_S: Final = 300.0
 ENOUGH: Final = 20
 """So many calls are needed before a share means anything."""
 
+Told = Mapping[str, Any]
+"""What one process says of itself; see ``report`` of the processes."""
 
-def report(  # noqa: PLR0913 - one for each thing that is shown
-    metrics: Metrics,
-    *,
-    loaded: Loaded,
-    fastagi: str,
-    country: str,
-    table: str,
-    connections: tuple[int, int],
-    remembered: int,
-    log_dropped: int,
-    uptime_s: float,
-    now: float,
-) -> dict[str, object]:
-    """Return the report as JSON values; ``troubles`` is empty when all is well."""
+_MISSING: Final[Told] = {"providers": (), "store": "", "routers": 0, "remembered": 0}
+
+
+def combine(told: Sequence[Told], silent: Sequence[str]) -> dict[str, object]:
+    """Return the report as JSON values; ``troubles`` is empty when all is well.
+
+    ``told`` is what the processes said, ``silent`` the names of those that did not answer.
+    """
+    routers = [one for one in told if one["role"] == "router"]
+    dipper = next((one for one in told if one["role"] == "dipper"), None)
+    metrics = Metrics()
+    for one in told:
+        metrics.absorb(one["counts"])
     return {
-        "troubles": _troubles(metrics, loaded, connections, log_dropped, now),
-        "service": {
-            "uptime_s": round(uptime_s),
-            "fastagi": fastagi,
-            "table": table,
-            "country": country,
-            "calls": sum(metrics.calls.values()),
-            "committed": metrics.endings["committed"],
-            "decision_p50_ms": _ms(metrics.decision, 0.5),
-            "decision_p99_ms": _ms(metrics.decision, 0.99),
-            "connections": f"{connections[0]} of {connections[1]}",
-            "numbers_remembered": remembered,
-            "reloads": metrics.reloads["ok"],
-        },
+        "troubles": [
+            *(f"{name} does not answer: frozen, or just being replaced" for name in silent),
+            *_of_processes(routers, dipper, silent),
+            *_of_lookups(metrics, dipper),
+            *_of_endings(metrics, routers),
+            *_of_odds(metrics, told),
+        ],
+        "service": _service(metrics, routers, dipper or _MISSING),
         "calls": [
             {"labels": labels, "count": count} for labels, count in metrics.calls.most_common()
         ],
-        "providers": [_provider(metrics, name) for name in metrics.lookup],
+        "providers": [_provider(metrics, one) for one in (dipper or _MISSING)["providers"]],
+        "cache": {f"{tier} {result}": count for (tier, result), count in metrics.cache.items()},
+        "avoided": dict(metrics.avoided.most_common()),
+        "money": _money(metrics),
+        "oddities": {f"{what} {who}": n for (what, who), n in metrics.oddities.most_common()},
         "refused": dict(metrics.refused.most_common()),
+        "processes": [_process(one) for one in told],
     }
 
 
-def _provider(metrics: Metrics, name: str) -> dict[str, object]:
-    latency = metrics.lookup[name]
+def _service(metrics: Metrics, routers: Sequence[Told], dipper: Told) -> dict[str, object]:
+    tables = sorted({str(one["table"]) for one in routers})
+    used = sum(one["connections"][0] for one in routers)
+    room = sum(one["connections"][1] for one in routers)
+    return {
+        "uptime_s": round(max((one["uptime_s"] for one in routers), default=0)),
+        "fastagi": next((one["fastagi"] for one in routers), None),
+        "table": " and ".join(tables),
+        "country": next((one["country"] for one in routers), None),
+        "calls": sum(metrics.calls.values()),
+        "committed": metrics.endings["committed"],
+        "decision_p50_ms": _ms(metrics.decision, 0.5),
+        "decision_p99_ms": _ms(metrics.decision, 0.99),
+        "connections": f"{used} of {room}",
+        "numbers_remembered": max((one["remembered"] for one in (*routers, dipper)), default=0),
+        "store": dipper["store"],
+        "reloads": max((one["counts"]["reloads"].get("ok", 0) for one in routers), default=0),
+    }
+
+
+def _process(one: Told) -> dict[str, object]:
+    return {
+        "process": f"{one['role']}-{one['index']}",
+        "pid": one["pid"],
+        "uptime_s": round(one["uptime_s"]),
+        "table": one["table"],
+        "calls": sum(row[-1] for row in one["counts"]["calls"]),
+    }
+
+
+def _provider(metrics: Metrics, state: Told) -> dict[str, object]:
+    name = state["provider"]
     return {
         "provider": name,
-        "asked": latency.count,
-        "p50_ms": _ms(latency, 0.5),
-        "p99_ms": _ms(latency, 0.99),
+        "breaker": state["breaker"],
+        "asked": metrics.lookup[name].count,
+        "p50_ms": state.get("p50_ms"),
+        "p95_ms": state.get("p95_ms"),
         "answers": _outcomes(metrics, name),
         "strangers": metrics.strangers[name],
+        "budget_left": state.get("budget_left"),
     }
+
+
+def _money(metrics: Metrics) -> dict[str, str]:
+    spent = {f"spent at {name}": f"{sum_} {of}" for (name, of), sum_ in metrics.cost.items()}
+    saved = {f"not spent (same route), {of}": str(sum_) for of, sum_ in metrics.saved.items()}
+    return spent | saved
 
 
 def _ms(latency: Latency, share: float) -> float | str | None:
@@ -86,29 +122,39 @@ def _outcomes(metrics: Metrics, provider: str) -> str:
     return " ".join(
         f"{outcome}={count}"
         for (name, outcome), count in metrics.lookups.most_common()
-        if name == provider
+        if name == provider and not outcome.startswith("number-")
     )
 
 
-def _troubles(
-    metrics: Metrics, loaded: Loaded, connections: tuple[int, int], log_dropped: int, now: float
-) -> list[str]:
-    found = [*_of_lookups(metrics, loaded), *_of_endings(metrics, now)]
-    if metrics.reload_refused:
-        found.append("a reload was refused: the tables or the configuration on disk have faults")
-    if connections[0] > connections[1] * FULL:
-        found.append(f"{connections[0]} of {connections[1]} connections are in use")
-    if log_dropped:
-        found.append(f"{log_dropped} log lines were dropped: the log's reader is too slow")
-    return found
+# ---- what is wrong -----------------------------------------------------------------------
 
 
-def _of_lookups(metrics: Metrics, loaded: Loaded) -> Iterator[str]:
-    if not any(one.enabled for one in loaded.config.providers):
+def _of_processes(
+    routers: Sequence[Told], dipper: Told | None, silent: Sequence[str]
+) -> Iterator[str]:
+    if not routers:
+        yield "no router answers: calls take the dialplan's default"
+    if dipper is None and "dipper-0" not in silent:
+        yield "no dipper runs: calls go by memory, stale, range or default"
+    for one in routers:
+        if one["dipper"] != "connected":
+            yield f"router-{one['index']} has no dipper: it is {one['dipper']}"
+        if one["connections"][0] > one["connections"][1] * FULL:
+            used, room = one["connections"]
+            yield f"router-{one['index']}: {used} of {room} connections are in use"
+    if len({str(one["table"]) for one in routers}) > 1:
+        yield "the routers have different tables: reload, and see what is refused"
+    dropped = sum(one["log_dropped"] for one in routers)
+    if dropped:
+        yield f"{dropped} log lines were dropped: the log's reader is too slow"
+
+
+def _of_lookups(metrics: Metrics, dipper: Told | None) -> Iterator[str]:
+    states = [] if dipper is None else dipper["providers"]
+    if dipper is not None and not states:
         yield "no provider is configured: every call goes by prefix or default"
-    for provider, (times, cause, detail) in metrics.failing.items():
-        if cause == "account" or times >= IN_A_ROW:
-            yield f"provider {provider} fails, {times} in a row, lastly: {cause} {detail}".rstrip()
+    for state in states:
+        yield from _of_provider(metrics, state)
     calls = sum(metrics.calls.values())
     blind = sum(n for (_, source, _), n in metrics.calls.items() if source == Source.DEFAULT)
     if calls >= ENOUGH and blind > calls * SLOW_SHARE:
@@ -116,15 +162,38 @@ def _of_lookups(metrics: Metrics, loaded: Loaded) -> Iterator[str]:
         yield f"{blind} of {calls} calls went out without a network, mostly: {why}"
 
 
-def _of_endings(metrics: Metrics, now: float) -> Iterator[str]:
+def _of_provider(metrics: Metrics, state: Told) -> Iterator[str]:
+    name = state["provider"]
+    times, cause, detail = metrics.failing.get(name, (0, "", ""))
+    if cause == "account" or times >= IN_A_ROW:
+        yield f"provider {name} fails, {times} in a row, lastly: {cause} {detail}".rstrip()
+    if state["breaker"] != "closed":
+        why = f" ({state['why']})" if state.get("why") else ""
+        yield f"provider {name} is not asked: {state['breaker']}{why}"
+    if state.get("trouble"):
+        yield f"provider {name}: {state['trouble']}"
+    left = state.get("budget_left")
+    if left is not None and float(left.partition(" ")[0]) <= 0:
+        yield f"provider {name}: the money of the day is spent"
+
+
+def _of_endings(metrics: Metrics, routers: Sequence[Told]) -> Iterator[str]:
     for ending, what in (
         ("failed", "calls failed by a fault of dialdip itself, see the log"),
         ("no-reply", "answers were not confirmed by Asterisk"),
         ("shed", "connections were shed for want of descriptors"),
     ):
-        ago_s = now - metrics.last.get(ending, -math.inf)
-        if ago_s < RECENT_S:
-            yield f"{metrics.endings[ending]} {what}, the last {ago_s:.0f} s ago"
+        ago = [one["trouble_s"][ending] for one in routers if ending in one["trouble_s"]]
+        if ago and min(ago) < RECENT_S:
+            yield f"{metrics.endings[ending]} {what}, the last {min(ago):.0f} s ago"
+
+
+def _of_odds(metrics: Metrics, told: Sequence[Told]) -> Iterator[str]:
+    if any(one["counts"]["reload_refused"] for one in told):
+        yield "a reload was refused: the tables or the configuration on disk have faults"
+    for (what, who), count in metrics.oddities.items():
+        if what in {"store-corrupt", "store-write", "store-dropped", "store-not-erased"}:
+            yield f"the {who} store: {what.removeprefix('store-')}, {count} times"
 
 
 def _commonest_reason(metrics: Metrics) -> str:

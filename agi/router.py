@@ -6,6 +6,7 @@ This is a composition root: it holds no rule of its own beyond the order of the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -17,9 +18,19 @@ from agi.fastagi import script
 from agi.fastagi.protocol import Environment
 from agi.fastagi.server import Closed, Ending, Prepared
 from agi.log import Log, where
-from agi.lookup.pipeline import Pipeline
+from agi.lookup.nearby import Nearby
 from agi.metrics import Metrics
-from agi.model import CallRequest, Decision, Dialled, Finding, Kind, Source
+from agi.model import (
+    CallRequest,
+    Decision,
+    Dialled,
+    Finding,
+    Inquiry,
+    Kind,
+    Line,
+    Product,
+    Source,
+)
 from agi.routing.choose import decide
 from agi.routing.table import Table
 
@@ -28,6 +39,10 @@ _TROUBLE: Final = frozenset((Ending.FAILED, Ending.NO_REPLY, Ending.SHED))
 _EMERGENCY: Final = Finding(Source.EMERGENCY, "ok")
 _INVALID: Final = Finding(Source.DEFAULT, "invalid-number")
 _NO_DIP: Final = Finding(Source.SKIPPED, "nodip")
+_SAME_ROUTE: Final = Finding(Source.SKIPPED, "same-route")
+
+Prices = Callable[[str, Line | None], tuple[Decimal, str] | None]
+"""What a lookup of a number of this country and line would have cost, and in which currency."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -38,10 +53,10 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
 
 class Router:
-    """The application behind the FastAGI port, and behind ``explain`` and ``lookup``.
+    """The application behind the FastAGI port, and behind ``explain``.
 
-    ``table`` and ``pipeline`` are replaced as a whole by a reload: a call asks by the pipeline that
-    it began with, and is decided by one table, the one in force when it is.
+    ``table`` is replaced as a whole by a reload: a call is decided by one table, the one in force
+    when it is.
     """
 
     def __init__(  # noqa: PLR0913 - a composition root is given its parts
@@ -49,7 +64,8 @@ class Router:
         *,
         plan: NumberingPlan,
         table: Table,
-        pipeline: Pipeline,
+        nearby: Nearby,
+        prices: Prices,
         deadline_s: float,
         draw: Callable[[], float],
         clock: Callable[[], float],
@@ -59,7 +75,8 @@ class Router:
     ) -> None:
         self.plan = plan
         self.table = table
-        self.pipeline = pipeline
+        self.nearby = nearby
+        self.prices = prices
         self.metrics = metrics
         self._deadline_s = deadline_s
         self._draw = draw
@@ -83,35 +100,70 @@ class Router:
             self._once("guard_not_above_deadline", guard_ms=request.guard_ms)
         dialled = self.plan.understand(request.number)
         finding = self.known(dialled, request)
-        if finding is not None:
-            return self._prepare(request, dialled, finding)
-        return self._find(request, dialled, accepted + deadline_s)
-
-    def known(self, dialled: Dialled, request: CallRequest) -> Finding | None:
-        """Return what needs no lookup, or None when a provider has to be asked."""
-        if dialled.kind is Kind.EMERGENCY:
-            return _EMERGENCY
-        if dialled.kind is not Kind.E164 or dialled.msisdn is None:
-            return _NO_DIP if dialled.kind is Kind.SHORT else _INVALID
-        finding = self.pipeline.recall(dialled.msisdn, self._clock(), request.max_age_s)
-        if finding is None and request.nodip:
-            return _NO_DIP
-        return finding
-
-    async def _find(self, request: CallRequest, dialled: Dialled, deadline: float) -> Prepared:
-        assert dialled.msisdn is not None  # noqa: S101 - known() answered everything else
-        finding = await self.pipeline.find(dialled.msisdn, deadline, request.max_age_s)
+        if finding is None:
+            return self._find(request, dialled, accepted + deadline_s)
+        if finding is _SAME_ROUTE:
+            self._saved(dialled)
         return self._prepare(request, dialled, finding)
 
+    def known(self, dialled: Dialled, request: CallRequest) -> Finding | None:
+        """Return what needs no lookup, or None when somebody has to be asked."""
+        if dialled.kind is Kind.EMERGENCY:
+            return _EMERGENCY
+        number = dialled.msisdn
+        if dialled.kind is not Kind.E164 or number is None:
+            return _NO_DIP if dialled.kind is Kind.SHORT else _INVALID
+        table = self.table
+        screens = table.screening(request.account).asked if table.has_screens else ()
+        finding = self.nearby.recall(number, self._clock(), request.max_age_s, screens)
+        if finding is not None:
+            return finding
+        if request.nodip:
+            return _NO_DIP
+        if screens or table.dip_matters(dialled.digits, number, dialled.country):
+            return None
+        return _SAME_ROUTE
+
+    async def _find(self, request: CallRequest, dialled: Dialled, deadline: float) -> Prepared:
+        inquiry = self.inquiry(request, dialled, deadline)
+        if not inquiry.network:
+            self._saved(dialled)
+        finding = await self.nearby.find(inquiry)
+        return self._prepare(request, dialled, finding)
+
+    def inquiry(self, request: CallRequest, dialled: Dialled, deadline: float) -> Inquiry:
+        """Return what has to be asked about a call that ``known`` knows nothing of."""
+        assert dialled.msisdn is not None  # noqa: S101 - known() answered everything else
+        table = self.table
+        screens: tuple[Product, ...] = table.screening(request.account).asked
+        matters = table.dip_matters(dialled.digits, dialled.msisdn, dialled.country)
+        return Inquiry(
+            dialled.msisdn,
+            deadline,
+            dialled.country,
+            dialled.line,
+            request.max_age_s,
+            matters,
+            screens,
+        )
+
+    def _saved(self, dialled: Dialled) -> None:
+        """Count a lookup that could not have changed anything, and the money not spent on it."""
+        self.metrics.avoided["same-route"] += 1
+        price = self.prices(dialled.country, dialled.line)
+        if price is not None:
+            amount, currency = price
+            self.metrics.saved[currency] += amount
+
     def _prepare(self, request: CallRequest, dialled: Dialled, finding: Finding) -> Prepared:
-        decision = self.decide(dialled, finding)
+        decision = self.decide(dialled, finding, request.account)
         return Prepared(script.answer(decision, request.uniqueid), Call(request, decision))
 
-    def decide(self, dialled: Dialled, finding: Finding) -> Decision:
+    def decide(self, dialled: Dialled, finding: Finding, account: str = "") -> Decision:
         """Choose the trunks; the same function serves calls, ``explain`` and the tests."""
         self._count += 1
         decision_id = f"{self._id_prefix}-{self._count:06x}"
-        return decide(self.table, dialled, finding, self._draw, decision_id)
+        return decide(self.table, dialled, finding, self._draw, decision_id, account)
 
     # ---- what happened -------------------------------------------------------------------
 

@@ -182,7 +182,10 @@ class Cache(_Section):
     """What is remembered of lookups."""
 
     memory_entries: int = Field(100_000, ge=1, le=50_000_000, description="per router")
-    store: Annotated[str, AfterValidator(_store)] = "none"
+    store: Annotated[str, AfterValidator(_store)] = Field(
+        "sqlite:cache.sqlite",
+        description="none, sqlite:FILE (in the state directory) or redis://HOST:PORT/DB",
+    )
     fresh_s: Fresh = Fresh()
     stale_s: Stale = Stale()
     numbers: Literal["plain", "keyed"] = "plain"

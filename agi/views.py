@@ -54,15 +54,27 @@ def lookups(answers: Sequence[Answer], *, as_json: bool) -> None:
                 answer["dialled"],
                 (_shown(network), tone),
                 _shown(answer.get("live")),
+                _screens(answer),
                 _shown(answer["country"]),
                 _shown(answer["line"]),
                 _shown(answer.get("source")),
                 (_shown(answer["reason"]), "" if answer["reason"] == "ok" else "odd"),
                 _shown(answer.get("age_s")),
+                _shown(answer.get("cost")),
             ]
         )
-    headings = ("number", "network", "live", "country", "line", "source", "reason", "age s")
+    headings = (
+        *("number", "network", "live", "screens", "country", "line", "source", "reason"),
+        *("age s", "cost"),
+    )
     Screen().table(headings, rows)
+
+
+def _screens(answer: Answer) -> str:
+    said = [str(answer["fraud"])] if answer.get("fraud") else []
+    lists = [name for name in ("tps", "unsubscribed") if answer.get(name) is not None]
+    said += [name if answer[name] else f"not {name}" for name in lists]
+    return _shown(", ".join(said))
 
 
 def explanation(answer: Answer, by: str, *, as_json: bool) -> None:
@@ -124,13 +136,65 @@ def status(report: Answer, *, as_json: bool) -> None:
             ("action", "source", "reason", "calls"),
             [[*call["labels"], str(call["count"])] for call in report["calls"]],
         )
-    if report["providers"]:
-        headings = tuple(report["providers"][0])
-        rows = [[_shown(one[name]) for name in headings] for one in report["providers"]]
-        screen.table(headings, rows)
-    if report["refused"]:
-        rows = [[kind, str(count)] for kind, count in report["refused"].items()]
-        screen.table(("refused", "times"), rows)
+    _rows(screen, report["providers"])
+    for heading in ("cache", "avoided", "money", "oddities", "refused"):
+        if report[heading]:
+            rows = [[what, str(count)] for what, count in report[heading].items()]
+            screen.table((heading, ""), rows)
+    _rows(screen, report["processes"])
+
+
+def _rows(screen: Screen, found: Sequence[Answer]) -> None:
+    if found:
+        headings = tuple(found[0])
+        screen.table(headings, [[_shown(one.get(name)) for name in headings] for one in found])
+
+
+def providers(states: Sequence[Answer], *, as_json: bool) -> None:
+    """Show each account: whether it is asked, how fast it is, what is left of its money."""
+    if as_json:
+        document(states)
+        return
+    screen = Screen()
+    if not states:
+        screen.line("no provider is configured", "odd")
+    for state in states:
+        tone = "good" if state["breaker"] == "closed" else "bad"
+        screen.line(f"{state['provider']}: {state['breaker']}", tone)
+        hidden = ("provider", "breaker")
+        screen.facts([(name, _shown(one)) for name, one in state.items() if name not in hidden])
+
+
+def tiers(found: Mapping[str, Answer], *, as_json: bool) -> None:
+    """Show what each tier holds of one number."""
+    if as_json:
+        document(found)
+        return
+    screen = Screen()
+    if not found:
+        screen.line("nothing is kept of this number", "odd")
+    _rows(screen, [{"tier": name, **entry} for name, entry in found.items()])
+
+
+def cache(stats: Answer, *, as_json: bool) -> None:
+    """Show how full the tiers are."""
+    if as_json:
+        document(stats)
+        return
+    screen = Screen()
+    screen.facts([("memory entries", _shown(stats["memory"]["entries"]))])
+    store = stats["store"]
+    facts = [("store", "none")] if store is None else [(k, _shown(v)) for k, v in store.items()]
+    screen.facts(facts)
+
+
+def forgotten(*, known: bool, as_json: bool) -> None:
+    """Show whether there was anything to forget."""
+    if as_json:
+        document({"forgotten": known})
+        return
+    screen = Screen()
+    screen.line("forgotten" if known else "nothing was kept of this number", "good")
 
 
 def faults(found: Sequence[Fault], closing: str, *, as_json: bool) -> None:

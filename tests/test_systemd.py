@@ -72,9 +72,20 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
+def units(suffix: str) -> list[str]:
+    return sorted(path.name for path in shipped.directory("systemd").glob(f"*{suffix}"))
+
+
+def settings(name: str, key: str) -> list[str]:
+    """Return the values of one key of a unit, in their order."""
+    lines = (shipped.directory("systemd") / name).read_text().splitlines()
+    return [line.removeprefix(f"{key}=") for line in lines if line.startswith(f"{key}=")]
+
+
 @needs_systemd
-def test_the_service_is_hardened_to_an_exposure_of_1_5_at_most() -> None:
-    unit = shipped.directory("systemd") / "dialdip-agi.service"
+@pytest.mark.parametrize("name", units(".service"))
+def test_a_service_is_hardened_to_an_exposure_of_1_5_at_most(name: str) -> None:
+    unit = shipped.directory("systemd") / name
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit],
         capture_output=True,
@@ -89,7 +100,7 @@ def test_the_service_is_hardened_to_an_exposure_of_1_5_at_most() -> None:
 def test_the_units_are_understood_by_systemd(tmp_path: Path) -> None:
     """A copy whose program exists, since verify insists on it."""
     source = shipped.directory("systemd")
-    for name in ("dialdip-agi.socket", "dialdip-agi.service"):
+    for name in units(""):
         text = (source / name).read_text().replace("/opt/dialdip/bin/dialdip", "/bin/true")
         (tmp_path / name).write_text(text)
     done = subprocess.run(
@@ -98,4 +109,34 @@ def test_the_units_are_understood_by_systemd(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert "dialdip-agi" not in done.stderr, done.stderr
+    assert "dialdip" not in done.stderr, done.stderr
+
+
+def test_only_who_asks_providers_is_given_their_passwords() -> None:
+    holders = {name for name in units(".service") if settings(name, "LoadCredential")}
+    assert {"dialdip-agi.service", "dialdip-dipper.service"} == holders
+
+
+def test_a_socket_starts_a_service_that_takes_it() -> None:
+    """Else systemd would start a second way to run with the first call of a running one."""
+    for name in units(".socket"):
+        named = settings(name, "Service") or [name.replace(".socket", ".service")]
+        taker = named[0].replace("@0.", "@.")
+        takes = settings(taker, "Sockets") or [taker.replace(".service", ".socket")]
+        assert [name] == takes
+
+
+def test_both_ways_to_run_open_one_port_and_exclude_each_other() -> None:
+    assert ["dialdip-agi.socket", "dialdip-router.socket"] == units(".socket")
+    ports = {tuple(settings(name, "ListenStream")) for name in units(".socket")}
+    assert {("127.0.0.1:4573",)} == ports
+    assert "dialdip-router.socket" in settings("dialdip-agi.socket", "Conflicts")[0]
+    for name in ("dialdip-router@.service", "dialdip-dipper.service", "dialdip.target"):
+        assert "dialdip-agi.service" in settings(name, "Conflicts")[0].split()
+
+
+def test_all_services_share_one_state_directory_as_one_user() -> None:
+    for name in units(".service"):
+        assert ["yes"] == settings(name, "DynamicUser")
+        assert ["dialdip"] == settings(name, "User")
+        assert ["dialdip"] == settings(name, "StateDirectory")

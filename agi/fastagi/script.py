@@ -140,7 +140,7 @@ def answer(decision: Decision, uniqueid: str) -> bytes:
         decision.line or "",
         "" if ported is None else "yes" if ported else "no",
         info.live or "",
-        "",
+        decision.fraud or "",
         decision.source,
         decision.reason,
         "" if decision.age_s is None else str(int(decision.age_s)),

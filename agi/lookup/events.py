@@ -29,6 +29,14 @@ class LookupDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """A request has taken longer than any call waits; it is read on, but it counts as failed."""
+
+    provider: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class NumberAnswered:
     """A provider answered for one number, ``seconds`` after the request was sent."""
 
@@ -169,8 +177,17 @@ class PostbackRefused:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class NameTrouble:
+    """A provider's name does not resolve: ``what`` is ``unresolved``, ``slow`` or ``refused``."""
+
+    provider: str
+    what: str
+
+
 LookupEvent = (
     LookupDone
+    | Overdue
     | NumberAnswered
     | Strangers
     | LateAnswer
@@ -187,6 +204,7 @@ LookupEvent = (
     | TierAsked
     | StoreTrouble
     | PostbackRefused
+    | NameTrouble
 )
 Observer = Callable[[LookupEvent], None]
 

@@ -29,14 +29,17 @@ class _Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """The questions that are being asked now, at most ``max_flights``; one event loop only.
+    """The questions that are being asked now; one event loop only.
+
+    There are at most ``max_flights``, each with at most ``max_waiters`` callers.
 
     A flight belongs to nobody: it goes on when its leader leaves, and its end reaches everyone
     who still waits, success and failure alike.
     """
 
-    def __init__(self, *, max_flights: int = 10_000) -> None:
+    def __init__(self, *, max_flights: int = 10_000, max_waiters: int = 16_384) -> None:
         self._max = max_flights
+        self._max_waiters = max_waiters
         self._flights: dict[Msisdn, _Flight[T]] = {}
 
     def __len__(self) -> int:
@@ -46,12 +49,17 @@ class Flights(Generic[T]):
         """Return a future of one's own; cancelling it leaves the flight and nothing else.
 
         Raises:
-            ProviderFault: ``shed``, when a new flight would be one too many.
+            ProviderFault: ``shed``, when a new flight or a caller would be one too many.
         """
         flight = self._flights.get(number) or self._take_off(number, start)
+        if len(flight.waiters) >= self._max_waiters:
+            raise ProviderFault("shed", "too many callers wait")
         waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         flight.waiters.append(waiter)
         return waiter
+
+    def __contains__(self, number: Msisdn) -> bool:
+        return number in self._flights
 
     def waiting(self, number: Msisdn) -> int:
         """Return how many callers wait for ``number`` now."""

@@ -16,10 +16,10 @@ from agi.model import Msisdn, NumberInfo, Outcome, Product
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request. Its body and headers hold secrets and numbers: they have no repr."""
+    """One HTTP request. Url, headers and body may hold secrets and numbers: they have no repr."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import phonenumbers
@@ -11,7 +11,9 @@ import phonenumbers
 from agi.errors import Fault
 from agi.model import ErrorRule
 from agi.names import MAX_TRUNKS
+from agi.routing.accounts import Screenings
 from agi.routing.faults import Faults, Nearest, shown
+from agi.routing.ranges import NO_RANGES, Ranges
 from agi.routing.route_rows import RouteRow, Routes
 from agi.routing.rows import ErrorRow, TrunkRow, Trunks
 from agi.routing.table import Facts, Rule, Table
@@ -23,18 +25,29 @@ _SHOWN_PREFIX: Final = 6
 _MAX_CODE: Final = 3
 
 
-def build(
-    version: str, trunks: Trunks, routes: Routes, errors: ErrorRules, faults: Faults
-) -> Table | None:
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the files of a directory say, each read alone.
+
+    ``errors`` is what provider kinds' codes mean, ``screenings`` what accounts do about screens.
+    """
+
+    trunks: Trunks
+    routes: Routes
+    errors: ErrorRules
+    ranges: Ranges = NO_RANGES
+    screenings: Screenings = field(default_factory=dict)
+
+
+def build(version: str, contents: Contents, faults: Faults) -> Table | None:
     """Compile a table; None if there is no default rule to build it on, which is a fault.
 
     Args:
         version: the name of the table's version.
-        trunks: the rows of ``trunks.csv``.
-        routes: the rows of ``routes.csv``.
-        errors: what provider kinds' codes mean.
+        contents: the rows of all files.
         faults: takes faults and warnings; the table counts only if no fault was added.
     """
+    trunks, routes = contents.trunks, contents.routes
     by_name = _unique_trunks(trunks, faults)
     _check_names(routes, faults)
     _check_trunks(trunks, routes, faults)
@@ -44,7 +57,7 @@ def build(
         if not routes.faulty:
             faults.add(_no_default(routes))
         return None
-    table = Table(version, rules, errors)
+    table = Table(version, rules, contents.errors, contents.ranges, contents.screenings)
     places = {rule.name: row for rule, row in zip(rules, routes.rows, strict=True)}
     _Review(table, places, faults).run()
     return table

@@ -12,6 +12,7 @@ from typing import Final
 
 import phonenumbers
 
+from agi import plmn
 from agi.routing.faults import Faults, Nearest, Place, shown
 from agi.routing.sheet import Record, Sheet
 
@@ -151,6 +152,26 @@ def not_yet(cell: str) -> str:
 def rows_of(sheet: Sheet, faults: Faults) -> Iterator[Cells]:
     """Yield the rows of a sheet, ready to be read."""
     return (Cells(sheet, record, faults) for record in sheet.records)
+
+
+def plmn_of(cells: Cells, column: str, cell: str, right: str) -> str:
+    """Return the canonical form of a network's digits; empty, and a fault, if it is none.
+
+    Args:
+        cells: the row; it takes a warning when the spelling is doubtful.
+        column: the column that the network stands in.
+        cell: MCC and MNC, with or without ``-`` between them.
+        right: what the message says would be right.
+    """
+    known = plmn.canonical(cell)
+    if known is None:
+        cells.wrong(column, f"{shown(cell)} is no network of ITU-T E.212: {right}")
+        return ""
+    if known.mccmnc != cell.replace("-", ""):
+        cells.warn(column, f"{cell} is read as {known.mccmnc}: write {known.mcc}-{known.mnc}")
+    elif known.note is plmn.Note.AMBIGUOUS:
+        cells.warn(column, f"MNCs of {known.mcc} have three digits: write all six of {cell}")
+    return known.mccmnc
 
 
 def cause_of(action: str) -> int | None:

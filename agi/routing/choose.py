@@ -9,8 +9,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from agi.model import Action, Decision, Dialled, Finding, Hop, Kind
+from msgspec.structs import replace
+
+from agi.model import Action, Decision, Dialled, Finding, Hop, Kind, NumberInfo, Source
 from agi.names import MAX_TRUNKS
+from agi.routing.screening import NO_SCREENING, Screening
 from agi.routing.table import Rule, Table
 from agi.routing.trunk import Trunk
 
@@ -21,20 +24,23 @@ NO_TRUNK: Final = "no-trunk"
 
 _SENDABLE: Final = re.compile(r"[0-9*#+]{1,32}")
 _REJECT: Final = "reject:"
+_RANGE: Final = "range"
+_NEVER_SCREENED: Final = (Kind.EMERGENCY, Kind.SHORT)
 
 
-def decide(
+def decide(  # noqa: PLR0913, PLR0917  # a value made for each call would only cost time
     table: Table,
     dialled: Dialled,
     finding: Finding,
     draw: Callable[[], float],
     decision_id: str,
+    account: str = "",
 ) -> Decision:
     """Return the answer to one call. It never fails: without a usable trunk it rejects with 34.
 
     A rule that matched is final; its unusable trunks are passed over, and there is no second rule.
-    An emergency call looks at emergency rules and the default only, and no provider's error code
-    rejects it.
+    An emergency call looks at emergency rules and the default only, and neither a provider's error
+    code nor a screen rejects it.
 
     Args:
         table: the table in force.
@@ -42,8 +48,16 @@ def decide(
         finding: what the lookup found; a listed error code in it decides over the network.
         draw: uniform in [0, 1), called once per choice between weighted trunks.
         decision_id: the id of the decision, at most 32 characters of the variables' whitelist.
+        account: whose call it is; its screens judge the finding's verdicts.
     """
-    hops, cause, rule, reason = _verdict(table, dialled, finding, draw)
+    if table.has_ranges and (finding.info.mccmnc is None or finding.rule is not None):
+        finding = _by_range(table, dialled, finding)
+    screening = table.screening(account) if table.has_screens else NO_SCREENING
+    if screening is NO_SCREENING:
+        hops, cause, rule, reason = _verdict(table, dialled, finding, draw)
+    else:
+        hops, cause, rule, reason = _screened(screening, table, dialled, finding, draw)
+    info = finding.info
     return Decision(
         decision_id,
         Action.ROUTE if cause is None else Action.REJECT,
@@ -53,16 +67,62 @@ def decide(
         reason,
         rule,
         table.version,
-        finding.info,
+        info,
         finding.age_s,
         dialled.country,
-        dialled.line,
+        dialled.line or info.line,
+        finding.verdicts.fraud,
     )
+
+
+def _by_range(table: Table, dialled: Dialled, finding: Finding) -> Finding:
+    """Return the finding with the network of the number's range, if it may and can have one."""
+    error = finding.rule
+    if dialled.kind is not Kind.E164 or dialled.msisdn is None:
+        return finding
+    if error is not None and error.route != _RANGE:
+        return finding
+    given = table.range_of(dialled.msisdn)
+    if given is None:
+        return finding
+    said = finding.info
+    # A range knows nothing of porting, and its network is no answer that could have an age.
+    info = NumberInfo(given.mccmnc, said.live, None, said.line or given.line)
+    skipped = finding.source is Source.SKIPPED
+    return replace(
+        finding,
+        source=Source.SKIPPED if skipped else Source.RANGE,
+        info=info,
+        age_s=None,
+        rule=None,
+    )
+
+
+_Verdict = tuple[tuple[Hop, ...], int | None, str, str]
+
+
+def _screened(
+    screening: Screening,
+    table: Table,
+    dialled: Dialled,
+    finding: Finding,
+    draw: Callable[[], float],
+) -> _Verdict:
+    # Only what has an international form is anybody's number; too many digits do not hide it.
+    if dialled.msisdn is None or dialled.kind in _NEVER_SCREENED:
+        return _verdict(table, dialled, finding, draw)
+    rejection = screening.rejection(finding.verdicts)
+    if rejection is not None:
+        return (), rejection[0], "", rejection[1]
+    hops, cause, rule, reason = _verdict(table, dialled, finding, draw)
+    if cause is None:
+        reason = screening.flag(finding.verdicts) or reason
+    return hops, cause, rule, reason
 
 
 def _verdict(
     table: Table, dialled: Dialled, finding: Finding, draw: Callable[[], float]
-) -> tuple[tuple[Hop, ...], int | None, str, str]:
+) -> _Verdict:
     """Return the trunks, else the cause; the rule's name; the reason."""
     error = finding.rule
     if dialled.kind is Kind.EMERGENCY:

@@ -119,7 +119,7 @@ class Nearest:
     """
 
     def __init__(self, known: Collection[str]) -> None:
-        self._known = sorted(known)[:_CANDIDATES]
+        self._known = sorted(map(str, known))[:_CANDIDATES]  # str: an enum's repr is no cell
         self._left = _SUGGESTIONS
 
     def hint(self, name: str) -> str:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from agi.errors import Fault
-from agi.routing.build import ErrorRules, build, overlay
+from agi.routing.accounts import read_accounts
+from agi.routing.build import Contents, ErrorRules, build, overlay
 from agi.routing.faults import Faults, Nearest
+from agi.routing.ranges import NO_RANGES, read_ranges
 from agi.routing.route_rows import read_routes
 from agi.routing.rows import Trunks, read_errors, read_later, read_trunks
 from agi.routing.sheet import MAX_FILE_BYTES
@@ -21,15 +23,16 @@ from agi.routing.table import Table
 TRUNKS: Final = "trunks.csv"
 ROUTES: Final = "routes.csv"
 ERRORS: Final = "errors.csv"
+RANGES: Final = "ranges.csv"
+ACCOUNTS: Final = "accounts.csv"
+READ: Final = (TRUNKS, ROUTES, ERRORS, RANGES, ACCOUNTS)
 REQUIRED: Final = (TRUNKS, ROUTES)
 LATER: Final = (
-    "accounts.csv",
     "calendars.csv",
     "currencies.csv",
     "groups.csv",
     "networks.csv",
     "policy.csv",
-    "ranges.csv",
     "rates.csv",
 )
 """Files of later versions: accepted without rows, so that nobody believes them to be in force."""
@@ -99,13 +102,17 @@ def _compile(
         if name in contents:
             read_later(place(name), contents[name], faults)
     errors = shipped_errors(faults, contents.get(ERRORS), place(ERRORS))
+    ranges, accounts = contents.get(RANGES), contents.get(ACCOUNTS)
+    known_ranges = NO_RANGES if ranges is None else read_ranges(place(RANGES), ranges, faults)
+    screenings = {} if accounts is None else read_accounts(place(ACCOUNTS), accounts, faults)
     trunks = read_trunks(place(TRUNKS), contents[TRUNKS], faults) if TRUNKS in contents else None
     routes = read_routes(place(ROUTES), contents[ROUTES], faults) if ROUTES in contents else None
     if routes is None:
         return None
     # Without trunks.csv every trunk would be unknown: one fault says it, not one for each rule.
     known = Trunks((), routes.trunk_names()) if trunks is None else trunks
-    return build(version_of(contents, generation), known, routes, errors, faults)
+    rows = Contents(known, routes, errors, known_ranges, screenings)
+    return build(version_of(contents, generation), rows, faults)
 
 
 def _read_directory(directory: Path, faults: Faults) -> dict[str, bytes]:
@@ -116,7 +123,7 @@ def _read_directory(directory: Path, faults: Faults) -> dict[str, bytes]:
         faults.add(Fault(str(directory), 0, 0, what))
         return {}
     contents: dict[str, bytes] = {}
-    for name in (TRUNKS, ROUTES, ERRORS, *LATER):
+    for name in (*READ, *LATER):
         if name in present:
             data = _read_file(directory / name, faults)
             if data is not None:
@@ -147,7 +154,7 @@ def _read_file(path: Path, faults: Faults) -> bytes | None:
 
 
 def _warn_of_strangers(directory: Path, present: list[str], faults: Faults) -> None:
-    known = (TRUNKS, ROUTES, ERRORS, *LATER)
+    known = (*READ, *LATER)
     nearest = Nearest(known)
     for name in present:
         if name.endswith(".csv") and name not in known and not name.startswith("."):

@@ -14,7 +14,7 @@ import phonenumbers
 
 from agi import plmn
 from agi.model import Line
-from agi.routing.cells import Cells, cause_of, country_hint, not_yet, rows_of
+from agi.routing.cells import Cells, cause_of, country_hint, not_yet, plmn_of, rows_of
 from agi.routing.faults import Faults, Nearest, Place, shown
 from agi.routing.sheet import Columns, open_sheet
 
@@ -126,15 +126,7 @@ def _network(cells: Cells) -> tuple[str, str]:
     cell = cells.matched("mccmnc", _NETWORK, right)
     if not cell or (len(cell) == 3 and plmn.is_mcc(cell)):
         return "", cell
-    known = plmn.canonical(cell) if len(cell) > 3 else None
-    if known is None:
-        cells.wrong("mccmnc", f"{shown(cell)} is no network of ITU-T E.212: {right}")
-        return "", ""
-    if known.mccmnc != cell.replace("-", ""):
-        cells.warn("mccmnc", f"{cell} is read as {known.mccmnc}: write {known.mcc}-{known.mnc}")
-    elif known.note is plmn.Note.AMBIGUOUS:
-        cells.warn("mccmnc", f"MNCs of {known.mcc} have three digits: write all six of {cell}")
-    return known.mccmnc, ""
+    return plmn_of(cells, "mccmnc", cell, right), ""
 
 
 def _prefix_advice(cell: str) -> str:

@@ -9,11 +9,17 @@ shapes are tried in the order of their best rank until none can be better than w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
-from agi.model import ErrorRule
+from agi.model import ErrorRule, NumberInfo
+from agi.routing.accounts import Screenings
+from agi.routing.ranges import NO_RANGES, Ranges
+from agi.routing.sameroute import Bound, SameRoute
+from agi.routing.screening import NO_SCREENING, Screening
 from agi.routing.trunk import Trunk
 
 _EXACT: Final = -1
@@ -21,6 +27,9 @@ _EXACT: Final = -1
 _ANY: Final = 0
 _NETWORK: Final = 1
 _MCC: Final = 2
+_REJECT: Final = "reject:"
+_RIVALS: Final = 64
+"""So many rules are tried before a dip is said to matter: a bound on a call's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,10 @@ class Rule:
         """Return the values that a call must have, to be found in the rule's shape."""
         return (self.network or self.mcc, self.digits or self.prefix, self.country)
 
+    def outcome(self) -> tuple[object, ...]:
+        """Return what the rule does: equal exactly for rules that send every call the same way."""
+        return (self.cause, tuple(map(_fair, self.tiers)))
+
     def mismatch(self, facts: Facts) -> str:
         """Return the first column, by specificity, that refuses the call; empty if none does."""
         mccmnc = facts.mccmnc or ""
@@ -113,8 +126,7 @@ class Step:
     failed: str
 
 
-_Ranked = tuple[int, Rule]
-_Shape = tuple[int, int, int, bool, dict[tuple[str, str, str], _Ranked]]
+_Shape = tuple[int, int, int, bool, dict[tuple[str, str, str], int]]
 
 
 class Table:
@@ -127,9 +139,18 @@ class Table:
     __slots__ = (
         "_emergency",
         "_errors",
+        "_everybody",
+        "_last",
+        "_outcomes",
+        "_ranges",
+        "_rejects",
+        "_same_route",
+        "_screenings",
         "_with_network",
         "_without",
         "default",
+        "has_ranges",
+        "has_screens",
         "rules",
         "version",
     )
@@ -139,33 +160,84 @@ class Table:
         version: str,
         rules: Iterable[Rule],
         errors: Mapping[tuple[str, str], ErrorRule],
+        ranges: Ranges = NO_RANGES,
+        screenings: Screenings | None = None,
     ) -> None:
         self.version: Final = version
         self.rules: Final = ranked(rules)
         last = next(rank for rank, rule in enumerate(self.rules) if rule.is_default)
+        self._last: Final = last
         self.default: Final = self.rules[last]
         # What ranks behind the default can never win, and the default needs no shape.
-        self._with_network: Final = _shapes(
-            (rank, rule) for rank, rule in enumerate(self.rules[:last]) if not rule.emergency
-        )
+        ordinary = [pair for pair in enumerate(self.rules[:last]) if not pair[1].emergency]
+        self._with_network: Final = _shapes(ordinary)
         self._without: Final = tuple(shape for shape in self._with_network if shape[1] == _ANY)
         self._emergency: Final = _shapes(
             (rank, rule) for rank, rule in enumerate(self.rules) if rule.emergency
         )
         self._errors: Final = dict(errors)
+        # Two plain flags, so that a call at a site without these files pays nothing for them.
+        self.has_ranges: Final = len(ranges) > 0
+        self.has_screens: Final = bool(screenings)
+        self._ranges: Final = ranges
+        self._screenings: Final = dict(screenings or {})
+        self._everybody: Final = self._screenings.get("", NO_SCREENING)
+        numbers: dict[tuple[object, ...], int] = {}
+        self._outcomes: Final = tuple(_number(numbers, rule.outcome()) for rule in self.rules)
+        self._rejects: Final = frozenset(
+            _number(numbers, (int(rule.route[len(_REJECT) :]), ()))
+            for rule in errors.values()
+            if rule.route.startswith(_REJECT)
+        )
+        self._same_route: Final = SameRoute(
+            _bound(rank, self._outcomes[rank], rule)
+            for rank, rule in ordinary
+            if rule.network or rule.mcc
+        )
 
     def find(self, digits: str, msisdn: str | None, country: str, mccmnc: str | None) -> Rule:
         """Return the rule of an ordinary call: ``match`` without a ``Facts``, for the hot path."""
         if mccmnc:
-            networks = ("", mccmnc, mccmnc[:3])
-            return (
-                _best(self._with_network, networks, digits, msisdn or "", country) or self.default
-            )
-        return _best(self._without, _UNKNOWN, digits, msisdn or "", country) or self.default
+            shapes, networks = self._with_network, ("", mccmnc, mccmnc[:3])
+        else:
+            shapes, networks = self._without, _UNKNOWN
+        return self.rules[_best(shapes, networks, digits, msisdn or "", country, self._last)]
 
     def find_emergency(self, digits: str, country: str) -> Rule:
         """Return the emergency rule for dialled digits, the default rule when there is none."""
-        return _best(self._emergency, _UNKNOWN, digits, "", country) or self.default
+        none = len(self.rules)
+        rank = _best(self._emergency, _UNKNOWN, digits, "", country, none)
+        return self.default if rank == none else self.rules[rank]
+
+    def dip_matters(self, digits: str, msisdn: str | None, country: str) -> bool:
+        """Say whether a lookup could change the way of an ordinary call.
+
+        False means: whatever network is answered, or none, or any listed error code, the call is
+        rejected with the same cause, or has the same trunks in the same order at the same odds.
+        True is certain too, but where more than 64 rules lead elsewhere and all those tried lose
+        to others.
+        """
+        number = msisdn or ""
+        last = self._last
+        rank = _best(self._without, _UNKNOWN, digits, number, country, last)
+        outcome = self._outcomes[rank]
+        if self._rejects and self._rejects != {outcome}:
+            return True
+        rivals = self._same_route.rivals(rank, outcome, digits, number, country)
+        for rival in islice(rivals, _RIVALS):
+            networks = ("", rival.mccmnc, rival.mccmnc[:3])
+            won = _best(self._with_network, networks, digits, number, country, last)
+            if self._outcomes[won] != outcome:
+                return True
+        return next(rivals, None) is not None
+
+    def range_of(self, msisdn: str) -> NumberInfo | None:
+        """Return who was given the number's range, by ``ranges.csv``; None if it does not say."""
+        return self._ranges.find(msisdn)
+
+    def screening(self, account: str) -> Screening:
+        """Return what an account does about the screens; ``NO_SCREENING`` when nothing."""
+        return self._screenings.get(account, self._everybody)
 
     def match(self, facts: Facts) -> Rule:
         """Return the most specific rule that matches the call; there always is one."""
@@ -200,32 +272,46 @@ def ranked(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     return tuple(sorted(in_order, key=Rule.specificity, reverse=True))
 
 
-def _shapes(rules: Iterable[_Ranked]) -> tuple[_Shape, ...]:
-    found: dict[tuple[int, int, bool], dict[tuple[str, str, str], _Ranked]] = {}
+def _fair(tier: tuple[tuple[Trunk, int], ...]) -> tuple[tuple[str, int], ...]:
+    """Return a tier in the one form that tiers of the same odds share."""
+    scale = math.gcd(*(weight for _, weight in tier))
+    return tuple(sorted((trunk.name, weight // scale) for trunk, weight in tier))
+
+
+def _number(numbers: dict[tuple[object, ...], int], outcome: tuple[object, ...]) -> int:
+    return numbers.setdefault(outcome, len(numbers))
+
+
+def _bound(rank: int, outcome: int, rule: Rule) -> Bound:
+    _, length, _ = rule.shape()
+    # No network is written so: it stands for those of an MCC that no rule names.
+    mccmnc = rule.network or f"{rule.mcc}--"
+    return Bound(rank, outcome, length, rule.digits or rule.prefix, rule.country, mccmnc)
+
+
+def _shapes(rules: Iterable[tuple[int, Rule]]) -> tuple[_Shape, ...]:
+    found: dict[tuple[int, int, bool], dict[tuple[str, str, str], int]] = {}
     for rank, rule in rules:
         # Rules come by rank: one with the same key and a lower priority can never win.
-        found.setdefault(rule.shape(), {}).setdefault(rule.key(), (rank, rule))
-    best = (
-        (min(rank for rank, _ in by_key.values()), *shape, by_key)
-        for shape, by_key in found.items()
-    )
+        found.setdefault(rule.shape(), {}).setdefault(rule.key(), rank)
+    best = ((min(by_key.values()), *shape, by_key) for shape, by_key in found.items())
     return tuple(sorted(best, key=lambda shape: shape[0]))
 
 
-def _best(
+def _best(  # noqa: PLR0913, PLR0917  # packing them would cost more than the search
     shapes: tuple[_Shape, ...],
     networks: tuple[str, str, str],
     digits: str,
     msisdn: str,
     country: str,
-) -> Rule | None:
-    limit = 1 << 30
-    winner: Rule | None = None
+    limit: int,
+) -> int:
+    """Return the best rank of a rule that matches, ``limit`` if none ranks before it."""
     for best, network, length, wants_country, by_key in shapes:
         if best > limit:
             break
         number = msisdn[:length] if length >= 0 else digits
-        hit = by_key.get((networks[network], number, country if wants_country else ""))
-        if hit is not None and hit[0] < limit:
-            limit, winner = hit
-    return winner
+        rank = by_key.get((networks[network], number, country if wants_country else ""), limit)
+        if rank < limit:  # noqa: PLR1730  # min() costs a call for each shape
+            limit = rank
+    return limit

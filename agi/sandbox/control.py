@@ -2,55 +2,34 @@
 
 ::
 
-    GET  /_sandbox            counters, orders in force, the names of all faults
-    GET  /_sandbox/numbers    how often each number was asked
-    POST /_sandbox/fault      {"fault": "hang"}                        every request from now on
-                              {"fault": "slow:800", "next": 3}         the next 3 requests
-                              {"fault": "reset", "number": "44..."}    requests with this number
-                              {"fault": null}                          none (or: not this number)
-    POST /_sandbox/reset      counters to zero, credits as at start, only the file's own faults
+    GET  /_sandbox               counters, orders in force, the names of all faults
+    GET  /_sandbox/numbers       how often each number was asked; /numbers/lanck: at one API
+    POST /_sandbox/fault         {"fault": "hang"}                       every request from now on
+                                 {"fault": "hang", "api": "lanck"}       those of one API
+                                 {"fault": "http-500", "percent": 30}    three of ten
+                                 {"fault": "slow:800", "next": 3}        the next 3 requests
+                                 {"fault": "reset", "number": "44..."}   requests with this number
+                                 {"fault": "down:5"}                     the port itself, for 5 s
+                                 {"fault": "flap:5", "api": "lanck"}     resets for 5 s of every 10
+                                 {"fault": null}                         none (or: not this number)
+    POST /_sandbox/latency       {"ms": 400} or {"ms": 400, "api": "npl"}; null: as at the start
+    POST /_sandbox/reset         counters to zero, credits as at start, only the file's own faults
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import Annotated, Final, Protocol
 
 import msgspec
 
 from agi.errors import UsageError
-from agi.sandbox.faults import Desk, Trouble, parse_order
+from agi.sandbox.counters import Books
+from agi.sandbox.desk import Desk
+from agi.sandbox.door import Door
+from agi.sandbox.exchange import Api
+from agi.sandbox.faults import OF_THE_PORT, Order, Trouble, parse_order
 
 PREFIX: Final = "/_sandbox"
-_MAX_NUMBERS: Final = 100_000
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the account was asked since the start or the last reset.
-
-    ``requests`` counts well-formed calls of ``/npl``, refused ones included; ``refused`` those
-    above the account's connections, ``failed`` those that a first line refused, ``abandoned``
-    those whose client went before the answer; ``high_water`` is the most at once, refused ones
-    included; ``charged`` counts credits; ``numbers`` how often each number was asked (of the
-    first 100,000 numbers). ``busy`` is no counter: how many are being answered now.
-    """
-
-    requests: int = 0
-    refused: int = 0
-    failed: int = 0
-    abandoned: int = 0
-    high_water: int = 0
-    charged: int = 0
-    busy: int = 0
-    numbers: Counter[str] = field(default_factory=Counter, repr=False)
-
-    def asked(self, numbers: tuple[str, ...]) -> None:
-        """Count one request's numbers."""
-        for number in numbers:
-            if number in self.numbers or len(self.numbers) < _MAX_NUMBERS:
-                self.numbers[number] += 1
 
 
 class FaultOrder(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,10 +38,39 @@ class FaultOrder(msgspec.Struct, forbid_unknown_fields=True):
     fault: str | None
     next: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     number: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,20}$")] | None = None
+    api: Api | None = None
+    percent: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
 
 
-def place(desk: Desk, body: bytes) -> None:
-    """Carry one order to the desk.
+class LatencyOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /_sandbox/latency``."""
+
+    ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] | None
+    api: Api | None = None
+
+
+class Controlled(Protocol):
+    """What can be controlled."""
+
+    desk: Desk
+    door: Door
+    books: Books
+
+    def report(self) -> dict[str, object]:
+        """Return what ``GET /_sandbox`` shows."""
+
+    def reset(self) -> None:
+        """Put everything back to what it was at the start."""
+
+    def set_latency(self, ms: int | None, api: Api | None = None) -> None:
+        """Change how long a number takes that has no latency of its own; None: as at start."""
+
+    def now(self) -> float:
+        """Return the clock that orders are timed by."""
+
+
+def place(sandbox: Controlled, body: bytes) -> None:
+    """Carry one order to the desk, or to the door if it concerns the port.
 
     Raises:
         UsageError: the body is not such an order; says what would be right.
@@ -72,69 +80,65 @@ def place(desk: Desk, body: bytes) -> None:
     except msgspec.MsgspecError as error:
         raise UsageError(str(error)) from error
     order = None if asked.fault is None else parse_order(asked.fault)
-    if asked.next is not None and asked.number is not None:
-        raise UsageError("give one of next and number")
-    if asked.number is not None:
-        desk.order_number(asked.number, order)
-    elif asked.next is not None:
-        if order is None:
-            raise UsageError("next needs a fault")
-        desk.order_next(order, asked.next)
-    elif order is None:
-        desk.clear()
+    if sum(given is not None for given in (asked.next, asked.number, asked.percent)) > 1:
+        raise UsageError("give one of next and number and percent")
+    if order is not None and _is_for_the_port(order, asked):
+        sandbox.door.obey(order)
     else:
-        desk.order_all(order)
+        _to_desk(sandbox, order, asked)
 
 
-def report(counters: Counters, desk: Desk, credits_left: int | None) -> dict[str, object]:
-    """Return what ``GET /_sandbox`` shows; no number in it."""
-    return {
-        "requests": counters.requests,
-        "refused": counters.refused,
-        "failed": counters.failed,
-        "abandoned": counters.abandoned,
-        "high_water": counters.high_water,
-        "charged": counters.charged,
-        "busy": counters.busy,
-        "credits": credits_left,
-        "distinct_numbers": len(counters.numbers),
-        "orders": desk.standing(),
-        "faults": list(Trouble),
-    }
+def _is_for_the_port(order: Order, asked: FaultOrder) -> bool:
+    if order.trouble not in OF_THE_PORT:
+        return False
+    if not any((asked.next, asked.number, asked.percent)):
+        if asked.api is None:
+            return True
+        if order.trouble is Trouble.FLAP:
+            return False
+    raise UsageError(f"{order.trouble} concerns the whole port: give nothing beside it")
 
 
-class Account(Protocol):
-    """What can be controlled."""
+def _to_desk(sandbox: Controlled, order: Order | None, asked: FaultOrder) -> None:
+    desk, api = sandbox.desk, asked.api or ""
+    if asked.number is not None:
+        desk.order_number(asked.number, order, api)
+    elif order is not None and asked.next is not None:
+        desk.order_next(order, asked.next, api)
+    elif asked.next is not None or (order is None and asked.percent is not None):
+        raise UsageError("next needs a fault" if asked.next else "percent needs a fault")
+    elif order is not None or api:
+        desk.order_all(order, api, percent=asked.percent or 100, now=sandbox.now())
+    else:
+        desk.clear()
+        sandbox.door.soothe()
 
-    desk: Desk
-    counters: Counters
 
-    def report(self) -> dict[str, object]:
-        """Return what ``GET /_sandbox`` shows."""
-
-    def reset(self) -> None:
-        """Put everything back to what it was at the start."""
-
-
-def control(account: Account, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+def control(sandbox: Controlled, method: str, path: str, body: bytes) -> tuple[int, bytes]:
     """Answer one request below the prefix: an HTTP status and a JSON document."""
-    match (method, path.removeprefix(PREFIX).strip("/")):
+    match (method, *path.removeprefix(PREFIX).strip("/").split("/")):
         case ("GET", ""):
-            return 200, msgspec.json.encode(account.report())
+            return 200, msgspec.json.encode(sandbox.report())
         case ("GET", "numbers"):
-            return 200, msgspec.json.encode(dict(account.counters.numbers))
+            return 200, msgspec.json.encode(dict(sandbox.books.total.numbers))
+        case ("GET", "numbers", api) if api in list(Api):
+            return 200, msgspec.json.encode(dict(sandbox.books.apis[Api(api)].numbers))
         case ("POST", "reset"):
-            account.reset()
-            return 200, msgspec.json.encode(account.report())
-        case ("POST", "fault"):
-            return _fault(account, body)
+            sandbox.reset()
+            return 200, msgspec.json.encode(sandbox.report())
+        case ("POST", "fault" | "latency" as what):
+            return _change(sandbox, what, body)
         case _:
             return 404, msgspec.json.encode({"detail": "no such control; GET /_sandbox"})
 
 
-def _fault(account: Account, body: bytes) -> tuple[int, bytes]:
+def _change(sandbox: Controlled, what: str, body: bytes) -> tuple[int, bytes]:
     try:
-        place(account.desk, body)
-    except UsageError as error:
+        if what == "fault":
+            place(sandbox, body)
+        else:
+            asked = msgspec.json.decode(body, type=LatencyOrder)
+            sandbox.set_latency(asked.ms, asked.api)
+    except (UsageError, msgspec.MsgspecError) as error:
         return 400, msgspec.json.encode({"detail": str(error)})
-    return 200, msgspec.json.encode(account.report())
+    return 200, msgspec.json.encode(sandbox.report())

@@ -1,8 +1,9 @@
 """Who exists in the sandbox: subscribers, and the CSV file that lists them.
 
 The file is UTF-8 (BOM accepted) with a comma and a header row; rows whose first cell begins with
-``#`` are comments. Columns: ``msisdn,mccmnc,imsi,msc,error,latency_ms,fault,ported_from,comment``,
-in any order; only ``msisdn`` is required, absent columns count as empty.
+``#`` are comments. Columns: ``msisdn,mccmnc,imsi,msc,error,latency_ms,fault,ported_from,fraud``,
+``tps,unsubscribed,live,line,comment``, in any order; only ``msisdn`` is required, absent columns
+count as empty.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from agi.errors import Fault, TableError, UsageError
-from agi.sandbox.faults import Order, parse_order
+from agi.model import Fraud, Line, Live
+from agi.sandbox.faults import OF_THE_PORT, Order, parse_order
 
 COLUMNS: Final = (
     "msisdn",
@@ -27,6 +29,11 @@ COLUMNS: Final = (
     "latency_ms",
     "fault",
     "ported_from",
+    "fraud",
+    "tps",
+    "unsubscribed",
+    "live",
+    "line",
     "comment",
 )
 
@@ -41,7 +48,9 @@ class Subscriber:
     ``mccmnc`` is the network of today and ``ported_from`` the one that held the number before,
     both 5 or 6 digits or empty. ``error`` is ``ERR`` and a number (then there is no network) or
     empty. ``latency_ms`` None: the sandbox's own. ``msc`` and ``imsi`` may be empty: the vendor
-    gives them only "if supported" (Comcetera NPL API page, v2.4).
+    gives them only "if supported" (Comcetera NPL API page, v2.4). ``live`` None: live, or what
+    ``error`` says; an absent or dead number may have a network, which only a portability database
+    then tells. ``fraud`` None: what ``line`` suggests; ``line`` None: mobile.
     """
 
     msisdn: str = field(repr=False)
@@ -52,6 +61,15 @@ class Subscriber:
     latency_ms: int | None = None
     fault: Order | None = None
     ported_from: str = ""
+    fraud: Fraud | None = None
+    tps: bool = False
+    unsubscribed: bool = False
+    live: Live | None = None
+    line: Line | None = None
+
+
+def _one_of(*words: str) -> tuple[str, str]:
+    return "|".join((*words, "")), f"one of {', '.join(words)}, or empty"
 
 
 _NETWORK = (r"[2-7][0-9]{4,5}|", "5 or 6 digits, country first: 23415")
@@ -63,6 +81,11 @@ _CELLS: Final[Mapping[str, tuple[str, str]]] = {
     "msc": (r"[0-9]{7,15}|", "7 to 15 digits, or empty"),
     "error": (r"ERR[0-9]{1,3}|", "ERR and its number, for example ERR1, or empty"),
     "latency_ms": (r"[0-5]?[0-9]{1,4}|60000|", "milliseconds from 0 to 60000, or empty"),
+    "fraud": _one_of(*Fraud),
+    "tps": _one_of("yes", "no"),
+    "unsubscribed": _one_of("yes", "no"),
+    "live": _one_of(*Live),
+    "line": _one_of(*Line),
 }
 
 
@@ -165,7 +188,10 @@ class _Row:
 
     def _order(self) -> Order | None:
         text = self._cells.get("fault", "")
-        return parse_order(text) if text else None
+        order = parse_order(text) if text else None
+        if order is not None and order.trouble in OF_THE_PORT:
+            raise UsageError(f"{order.trouble} concerns the whole port, not one number")
+        return order
 
     def _column(self, name: str) -> int:
         return self._header.index(name) + 1 if name in self._header else 1
@@ -185,4 +211,9 @@ class _Row:
             latency_ms=int(latency) if latency else None,
             fault=self._order(),
             ported_from=cell("ported_from", ""),
+            fraud=Fraud(cell("fraud", "")) if cell("fraud") else None,
+            tps=cell("tps") == "yes",
+            unsubscribed=cell("unsubscribed") == "yes",
+            live=Live(cell("live", "")) if cell("live") else None,
+            line=Line(cell("line", "")) if cell("line") else None,
         )

@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 import h11
+import msgspec
 
 from agi.errors import DialdipError
 
@@ -45,6 +46,14 @@ class Request:
     content_type: bytes
     body: bytes = field(repr=False)
     keep_alive: bool = True
+    authorization: str = field(default="", repr=False)
+
+    def json(self) -> object:
+        """Return the body's JSON document, None for what is none."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
 
     def form(self) -> dict[str, str]:
         """Return the parameters: the form body of a POST, the query of anything else."""
@@ -78,6 +87,8 @@ class Wire:
         self._writer = writer
         self._patience_s = patience_s
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
+        self.path = "/"
+        """What was asked for last."""
 
     async def request(self) -> Request | None:
         """Wait for the next request; None when the client has gone.
@@ -108,7 +119,9 @@ class Wire:
                     raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             elif isinstance(event, h11.EndOfMessage) and asked is not None:
                 keep = self._http.their_state is not h11.MUST_CLOSE
-                return _request(asked, bytes(body), keep_alive=keep)
+                request = _request(asked, bytes(body), keep_alive=keep)
+                self.path = request.path
+                return request
             else:
                 return None
 
@@ -178,4 +191,5 @@ def _request(event: h11.Request, body: bytes, *, keep_alive: bool) -> Request:
     path, _, query = event.target.decode("ascii").partition("?")
     headers = dict(event.headers)
     kind = headers.get(b"content-type", b"")
-    return Request(event.method.decode("ascii"), path, query, kind, body, keep_alive)
+    who = headers.get(b"authorization", b"").decode("latin-1")
+    return Request(event.method.decode("ascii"), path, query, kind, body, keep_alive, who)

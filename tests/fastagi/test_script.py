@@ -14,6 +14,7 @@ from agi.model import (
     Action,
     CallRequest,
     Decision,
+    Fraud,
     Hop,
     Line,
     Live,
@@ -148,6 +149,12 @@ def test_a_rejection_has_a_cause_and_no_trunk() -> None:
     assert "CARRIER_TRUNK_1" not in told
 
 
+@pytest.mark.parametrize("verdict", Fraud)
+def test_a_fraud_verdict_is_told(verdict: Fraud) -> None:
+    told = variables(script.answer(replace(DECISION, fraud=verdict), UNIQUEID))
+    assert verdict == told["CARRIER_FRAUD"]
+
+
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=128))
 def test_the_commit_is_any_printable_uniqueid_escaped_exactly(uniqueid: str) -> None:
     assert uniqueid == variables(script.answer(DECISION, uniqueid))["CARRIER_COMMIT"]
@@ -192,10 +199,11 @@ def test_the_worst_line_of_a_rule_is_computed_not_guessed() -> None:
         DECISION, hops=(hop,) * 9, action=Action.REJECT, cause=127, rule="r" * 32, table="t" * 32,
         id="i" * 32, reason="9" * 24, info=NumberInfo(Mccmnc("999999"), Live.ABSENT, ported=True),
         age_s=9999999999, line=Line.MOBILE_OR_LANDLINE, source=Source.EMERGENCY,
+        fraud=Fraud.SUSPICIOUS,
     )  # fmt: skip
     bound = script.worst_line_bytes((("e" * 40, "PJSIP"),) * 9)
-    # The bound allows for a fraud verdict ("suspicious"), which nothing sets yet.
-    assert bound == len(script.answer(worst, "u" * 128)) + len("suspicious")
+    assert bound == len(script.answer(worst, "u" * 128))
+    assert all(bound >= len(script.answer(replace(worst, fraud=f), "u" * 128)) for f in Fraud)
     assert bound <= 2047
 
 

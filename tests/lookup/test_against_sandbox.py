@@ -106,7 +106,7 @@ def test_a_subscriber_that_breaks_gives_a_default_in_time(number: str) -> None:
 
 def test_a_wrong_password_is_a_default() -> None:
     async def scene(lookup: Lookup, sandbox: Sandbox) -> None:
-        sandbox._password = "another"
+        sandbox.account.password = "another"
         finding = await find(lookup, "447788450450")
         assert Finding(Source.DEFAULT, "err-other") == finding
 

@@ -4,10 +4,14 @@ import asyncio
 import gc
 import gzip
 import resource
+import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,9 +20,20 @@ from agi.errors import ProviderFault
 from agi.lookup.client import CAUSES, Client, cause_of
 from agi.lookup.events import LookupEvent, Retried, Strangers
 from agi.lookup.provider import Answer, HttpRequest, Reading
-from agi.model import Msisdn
+from agi.lookup.resolver import Resolver
+from agi.model import Msisdn, Product
 from tests.lookup.making import ONE, TWO, account, instant, numbers, ok
-from tests.lookup.web import HEAD, Script, Talk, Web, answered, faithful, serving, sized
+from tests.lookup.web import (
+    HEAD,
+    Authority,
+    Script,
+    Talk,
+    Web,
+    answered,
+    faithful,
+    serving,
+    sized,
+)
 
 
 class Seen:
@@ -229,6 +244,7 @@ class Elsewhere:
 
     name = "npl"
     kind = "comcetera"
+    product = Product.NETWORK
     batch_size = 1
 
     def __init__(self, url: str) -> None:
@@ -294,7 +310,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
         (respond(sized(b"FAIL Request too long\n")), "bad_request"),
         (respond(sized(b"ERR ACCOUNT LOCKED - Please arrange payment\n")), "account"),
         (respond(sized(GOOD, b"HTTP/1.1 500 Oops\r\n")), "http"),
-        (respond(sized(GOOD, b"HTTP/1.1 429 Later\r\nRetry-After: 1\r\n")), "http"),
+        (respond(sized(GOOD, b"HTTP/1.1 429 Later\r\nRetry-After: 1\r\n")), "throttled"),
         (respond(sized(GOOD, b"HTTP/1.1 403 No\r\n")), "account"),
     ],
 )
@@ -304,9 +320,14 @@ def test_f16_each_misbehaviour_has_its_cause(script: Script, cause: str) -> None
     assert 1 == len(web.requests)
 
 
-def test_a_redirect_is_not_followed() -> None:
-    seen, web = play(respond(sized(b"", b"HTTP/1.1 307 Go\r\nLocation: /elsewhere\r\n")))
-    assert ("http", 1) == (seen.cause, len(web.requests))
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "location", ["/elsewhere", "http://127.0.0.1:6379/", "file:///etc/passwd", "//other.example/"]
+)
+def test_a11_a_redirect_is_not_followed(status: int, location: str) -> None:
+    head = f"HTTP/1.1 {status} Go\r\nLocation: {location}\r\n".encode()
+    seen, web = play(respond(sized(b"", head)))
+    assert ("http", 1, []) == (seen.cause, len(web.requests), seen.answers)
 
 
 async def fifty_megabytes(talk: Talk) -> None:
@@ -433,7 +454,7 @@ def test_f25_a_retry_keeps_the_first_deadline() -> None:
     assert 0.39 < seen.took < 0.9
 
 
-def test_f26_an_extra_response_in_the_same_segment_never_answers_another_number() -> None:
+def test_f26_a10_an_extra_response_in_the_same_segment_never_answers_another_number() -> None:
     async def script(talk: Talk) -> None:
         while True:
             form = await talk.request()
@@ -457,7 +478,7 @@ def test_f26_an_extra_response_in_the_same_segment_never_answers_another_number(
     assert Strangers("npl", 1) in events
 
 
-def test_f26_a_late_response_on_an_idle_connection_makes_it_fall_out_of_use() -> None:
+def test_f26_a10_a_late_response_on_an_idle_connection_makes_it_fall_out_of_use() -> None:
     async def scene() -> tuple[Seen, int]:
         idle, late = asyncio.Event(), asyncio.Event()
 
@@ -542,3 +563,339 @@ def test_an_expired_certificate_anywhere_in_the_chain_is_a_tls_fault() -> None:
     error.__cause__.__cause__ = ssl.SSLCertVerificationError("expired")
     assert "tls" == cause_of(error)
     assert "connect" == cause_of(httpx.ConnectError("no"))
+
+
+NAME = "npl.example"
+
+
+def pinned(*addresses: str) -> Resolver:
+    """A resolver to which the name has these addresses."""
+
+    def resolve(host: str, port: int, **terms: Any) -> list[tuple[Any, ...]]:
+        del terms
+        assert NAME == host
+        return [(socket.AF_INET, 1, 6, "", (address, port)) for address in addresses]
+
+    return Resolver(NAME, 443, allow_private=True, clock=instant, resolve=resolve, every_s=60)
+
+
+@asynccontextmanager
+async def client_to(*addresses: str, **terms: Any) -> AsyncIterator[Client]:
+    resolver = pinned(*addresses)
+    await resolver.start()
+    client = Client(connections=1, resolver=resolver, **terms)
+    try:
+        yield client
+    finally:
+        resolver.stop()
+        await client.close()
+
+
+def play_name(
+    script: Script,
+    *addresses: str,
+    tls: ssl.SSLContext | None = None,
+    within: float = 5.0,
+    **terms: Any,
+) -> tuple[Seen, Web]:
+    """Ask a server by a name that no resolver of this machine knows."""
+
+    async def scene() -> tuple[Seen, Web]:
+        seen = Seen()
+        async with serving(script, tls) as web, client_to(*addresses, **terms) as client:
+            url = web.url.replace("127.0.0.1", NAME)
+            for _ in range(2):
+                await ask(client, url, [ONE], seen, within)
+        return seen, web
+
+    return asyncio.run(scene())
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def test_f28_a_name_is_reached_at_the_address_that_is_pinned() -> None:
+    heads = []
+
+    async def script(talk: Talk) -> None:
+        while True:
+            form = await talk.request()
+            heads.append(talk.head)
+            await talk.send(sized(answered(form)))
+
+    seen, web = play_name(script, "127.0.0.1")
+    assert ("", [ok(ONE)] * 2, 1) == (seen.cause, seen.answers, web.connections)
+    host = f"host: {NAME}:{web.port}".encode()
+    assert [True, True] == [host in head.lower().split(b"\r\n") for head in heads]
+    assert all(1 == head.lower().count(b"\r\nhost:") for head in heads)
+
+
+def test_a12_the_certificate_is_the_names_and_not_the_addresss(authority: Authority) -> None:
+    names = []
+    tls = authority.server(NAME)
+    tls.sni_callback = lambda _ssl, name, _context: names.append(name)
+    seen, _ = play_name(faithful, "127.0.0.1", tls=tls, verify=authority.trusted())
+    assert ("", [ok(ONE)] * 2, [NAME]) == (seen.cause, seen.answers, names)
+
+
+@pytest.mark.parametrize(
+    "name", ["other.example", "example", "*.npl.example", "npl.example.evil.example"]
+)
+def test_f13_a12_a_certificate_of_another_name_is_refused(authority: Authority, name: str) -> None:
+    tls = authority.server(name)
+    seen, web = play_name(faithful, "127.0.0.1", tls=tls, verify=authority.trusted())
+    assert ("tls", []) == (seen.cause, web.requests)
+
+
+def test_f13_an_expired_certificate_is_refused(authority: Authority) -> None:
+    tls = authority.server(NAME, days=-1)
+    seen, web = play_name(faithful, "127.0.0.1", tls=tls, verify=authority.trusted())
+    assert ("tls", []) == (seen.cause, web.requests)
+
+
+def test_a12_a_self_signed_certificate_is_refused(authority: Authority) -> None:
+    tls = authority.self_signed(NAME)
+    seen, web = play_name(faithful, "127.0.0.1", tls=tls, verify=authority.trusted())
+    assert ("tls", []) == (seen.cause, web.requests)
+
+
+def test_a12_an_authority_that_is_not_the_worlds_is_refused(authority: Authority) -> None:
+    seen, web = play_name(faithful, "127.0.0.1", tls=authority.server(NAME))
+    assert ("tls", []) == (seen.cause, web.requests)
+
+
+def weak(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Allow everything down to TLS 1.0, as OpenSSL 3 does at security level 0 only."""
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    return context
+
+
+@pytest.mark.parametrize(
+    ("version", "cause"),
+    [
+        (ssl.TLSVersion.TLSv1, "tls"),
+        (ssl.TLSVersion.TLSv1_1, "tls"),
+        (ssl.TLSVersion.TLSv1_2, ""),
+    ],
+)
+def test_a12_no_tls_below_1_2_is_spoken_even_when_the_context_would(
+    authority: Authority, version: ssl.TLSVersion, cause: str
+) -> None:
+    tls = weak(authority.server(NAME))
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        tls.maximum_version = version
+    seen, _ = play_name(faithful, "127.0.0.1", tls=tls, verify=weak(authority.trusted()))
+    assert cause == seen.cause
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_the_control_a_client_without_our_floor_does_speak_it(
+    authority: Authority, version: ssl.TLSVersion
+) -> None:
+    async def scene() -> str | None:
+        tls = weak(authority.server(NAME))
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            tls.maximum_version = version
+        async with serving(Talk.gone, tls) as web:
+            _, writer = await asyncio.open_connection(
+                "127.0.0.1", web.port, ssl=weak(authority.trusted()), server_hostname=NAME
+            )
+            spoken: str | None = writer.get_extra_info("ssl_object").version()
+            writer.close()
+            await writer.wait_closed()
+        return spoken
+
+    assert version.name.replace("_", ".") == (asyncio.run(scene()) or "").replace("TLSv1_", "TLSv1")
+
+
+def test_f13_when_one_address_refuses_the_next_is_asked_at_once() -> None:
+    seen, web = play_name(faithful, "127.0.0.2", "127.0.0.1")
+    assert ("", [ok(ONE)] * 2) == (seen.cause, seen.answers)
+    assert (1, 2) == (web.connections, len(web.requests))
+
+
+def test_f13_when_every_address_refuses_it_is_a_connect_fault() -> None:
+    seen, web = play_name(faithful, "127.0.0.2", "127.0.0.3", "127.0.0.4")
+    assert ("connect", 0) == (seen.cause, web.connections)
+
+
+def test_f13_a_single_address_that_refuses_is_a_connect_fault() -> None:
+    seen, _ = play_name(faithful, "127.0.0.2")
+    assert "connect" == seen.cause
+
+
+def test_f28_a_name_that_never_had_an_address_is_a_connect_fault() -> None:
+    seen, web = play_name(faithful)
+    assert ("connect", 0) == (seen.cause, web.connections)
+
+
+def test_a11_with_a_pinned_name_no_other_host_is_asked() -> None:
+    async def scene() -> tuple[Seen, Web]:
+        seen = Seen()
+        async with serving(faithful) as web, client_to("127.0.0.1") as client:
+            await ask(client, web.url, [ONE], seen, 5.0)
+        return seen, web
+
+    seen, web = asyncio.run(scene())
+    assert ("bad_request", 0) == (seen.cause, web.connections)
+
+
+def test_a_literal_address_is_asked_as_it_is() -> None:
+    async def scene() -> Seen:
+        seen = Seen()
+        resolver = Resolver("127.0.0.1", 80, clock=instant)
+        client = Client(connections=1, resolver=resolver)
+        async with serving(faithful) as web:
+            await ask(client, web.url, [ONE], seen, 5.0)
+        await client.close()
+        return seen
+
+    assert [ok(ONE)] == asyncio.run(scene()).answers
+
+
+def black_hole() -> tuple[socket.socket, list[socket.socket]]:
+    """A port whose backlog is full, so that Linux drops every further SYN."""
+    hole = socket.socket()
+    hole.bind(("127.0.0.1", 0))
+    hole.listen(0)
+    waiting = []
+    for _ in range(3):
+        one = socket.socket()
+        one.setblocking(False)
+        one.connect_ex(hole.getsockname())
+        waiting.append(one)
+    return hole, waiting
+
+
+def test_f14_a_black_hole_ends_at_the_cap_of_the_connection() -> None:
+    hole, waiting = black_hole()
+
+    async def scene() -> Seen:
+        seen = Seen()
+        client = Client(connections=1, connect_s=0.15)
+        await ask(client, f"http://127.0.0.1:{hole.getsockname()[1]}/npl", [ONE], seen, 5.0)
+        await client.close()
+        return seen
+
+    seen = asyncio.run(scene())
+    for one in (hole, *waiting):
+        one.close()
+    assert ("connect", "ConnectTimeout") == (seen.cause, seen.fault and seen.fault.detail)
+    assert 0.14 < seen.took < 1.0
+
+
+def test_f14_the_cap_holds_for_tcp_and_tls_together() -> None:
+    async def scene() -> Seen:
+        seen = Seen()
+        client = Client(connections=1, connect_s=0.15)
+        async with serving(Talk.gone) as web:
+            await ask(client, web.url.replace("http:", "https:"), [ONE], seen, 5.0)
+        await client.close()
+        return seen
+
+    seen = asyncio.run(scene())
+    assert "connect" == seen.cause
+    assert 0.14 < seen.took < 1.0
+
+
+def test_f13_a_reset_inside_the_tls_handshake_is_a_connect_fault() -> None:
+    async def script(talk: Talk) -> None:
+        await talk.reader.read(1)
+        talk.reset()
+
+    async def scene() -> Seen:
+        seen = Seen()
+        client = Client(connections=1)
+        async with serving(script) as web:
+            await ask(client, web.url.replace("http:", "https:"), [ONE], seen, 5.0)
+        await client.close()
+        return seen
+
+    assert "connect" == asyncio.run(scene()).cause
+
+
+def test_f14_the_cap_is_not_for_an_answer_that_takes_its_time() -> None:
+    async def script(talk: Talk) -> None:
+        form = await talk.request()
+        await asyncio.sleep(0.3)
+        await talk.send(sized(answered(form)))
+
+    seen, _ = play_name(script, "127.0.0.1", connect_s=0.1)
+    assert ("", [ok(ONE)] * 2) == (seen.cause, seen.answers)
+
+
+def test_f14_after_a_black_hole_the_next_address_is_asked_inside_the_deadline() -> None:
+    hole, waiting = black_hole()
+    port = hole.getsockname()[1]
+
+    async def scene() -> tuple[Seen, int]:
+        seen, came = Seen(), 0
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal came
+            came += 1
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(sized(GOOD))
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.2", port)
+        async with server, client_to("127.0.0.1", "127.0.0.2", connect_s=0.1) as client:
+            await ask(client, f"http://{NAME}:{port}/npl", [ONE], seen, 5.0)
+        return seen, came
+
+    seen, came = asyncio.run(scene())
+    for one in (hole, *waiting):
+        one.close()
+    assert ("", [ONE], 1) == (seen.cause, [answer.number for answer in seen.answers], came)
+    assert seen.took < 1.0
+
+
+# RFC 9110, section 10.2.3; "now" is 2026-11-21 08:00:00 UTC.
+NOW = 1_795_248_000.0
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "pause"),
+    [
+        (429, "Retry-After: 17", 17.0),
+        (429, "Retry-After: Sat, 21 Nov 2026 08:00:20 GMT", 20.0),
+        (429, "Retry-After: 315360000", 60.0),
+        (429, "Retry-After: -5", 1.0),
+        (429, "X: y", 1.0),
+        (503, "Retry-After: 9", 9.0),
+        (503, "X: y", None),
+        (500, "Retry-After: 9", None),
+    ],
+)
+def test_f18_a_provider_that_asks_for_quiet_says_how_long(
+    status: int, header: str, pause: float | None
+) -> None:
+    async def scene() -> Seen:
+        seen = Seen()
+        client = Client(connections=1, wall=lambda: NOW)
+        head = f"HTTP/1.1 {status} Later\r\n{header}\r\n".encode()
+        async with serving(respond(sized(b"", head))) as web:
+            await ask(client, web.url, [ONE], seen, 5.0)
+        await client.close()
+        return seen
+
+    fault = asyncio.run(scene()).fault
+    assert fault is not None
+    assert (pause, "throttled" if status == 429 else "http") == (fault.retry_after_s, fault.cause)
+
+
+def test_a_body_cap_of_ones_own_holds() -> None:
+    async def scene(most: int) -> Seen:
+        seen = Seen()
+        client = Client(connections=1, max_body=most)
+        async with serving(respond(sized(GOOD))) as web:
+            await ask(client, web.url, [ONE], seen, 5.0)
+        await client.close()
+        return seen
+
+    assert "" == asyncio.run(scene(len(GOOD))).cause
+    assert "oversize" == asyncio.run(scene(len(GOOD) - 1)).cause

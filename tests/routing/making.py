@@ -18,15 +18,18 @@ from agi.model import (
     Outcome,
     Source,
 )
-from agi.routing.build import build
+from agi.routing.accounts import Screenings
+from agi.routing.build import Contents, build
 from agi.routing.faults import Faults
 from agi.routing.files import Loaded, load
+from agi.routing.ranges import read_ranges
 from agi.routing.route_rows import read_routes
 from agi.routing.rows import read_trunks
 from agi.routing.table import Table
 
 TRUNKS = "trunk\na\nb\nc\nd\n"
 ROUTES = "rule,priority,mccmnc,prefix,country,line,action,trunks,comment\n"
+RANGES = "prefix,mccmnc,line\n"
 EMERGENCY = "sos,,,,,emergency,,a\n"
 DEFAULT = "default,,,,,,,a\n"
 
@@ -49,15 +52,18 @@ def loaded(directory: Path, routes: str, trunks: str = TRUNKS, **more: str) -> L
     return load(directory, 1)
 
 
-def compiled(routes: str, trunks: str = TRUNKS) -> Table:
-    """Compile route rows (with the usual header) without a file; they must have no fault."""
+def compiled(
+    routes: str, trunks: str = TRUNKS, ranges: str = "", accounts: Screenings | None = None
+) -> Table:
+    """Compile rows (with the usual headers) without a file; they must have no fault."""
     faults = Faults()
     read = read_trunks("trunks.csv", trunks.encode(), faults)
     rules = read_routes("routes.csv", (ROUTES + routes).encode(), faults)
+    known = read_ranges("ranges.csv", (RANGES + ranges).encode(), faults)
     faults.refuse()
     assert read is not None
     assert rules is not None
-    table = build("000001-00000000", read, rules, {}, faults)
+    table = build("000001-00000000", Contents(read, rules, {}, known, accounts or {}), faults)
     faults.refuse()
     assert table is not None
     return table

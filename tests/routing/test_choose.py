@@ -12,8 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agi.model import Action, Dialled, Finding, Kind, Msisdn, Source
+from agi.model import (
+    Action,
+    Decision,
+    Dialled,
+    Finding,
+    Fraud,
+    Kind,
+    Line,
+    Live,
+    Mccmnc,
+    Msisdn,
+    NumberInfo,
+    Source,
+    Verdicts,
+)
+from agi.routing.accounts import read_accounts
 from agi.routing.choose import decide, drawn
+from agi.routing.faults import Faults
+from agi.routing.screening import Act, Policy, Screening
 from tests.routing.making import BRITISH, NOTHING_FOUND, compiled, found, refused, rolls
 
 TRUNKS = (
@@ -137,6 +154,213 @@ def test_a_listed_code_may_reject_but_never_an_emergency_call() -> None:
     )
     emergency = Dialled("112", Kind.EMERGENCY, None, "GB")
     assert Action.ROUTE == decide(table, emergency, refused("reject:28"), rolls(), "id").action
+
+
+# Ranges: the network of a number that nobody answered for.
+
+RANGED = "net,,23415,,,,,b\ngb,,,44,,,,c\ndefault,-9,,,,,,a\n"
+RANGE = "447788,234-15,landline\n"
+
+
+def by_range(finding: Finding, dialled: Dialled = BRITISH, ranges: str = RANGE) -> Decision:
+    return decide(compiled(RANGED, TRUNKS, ranges), dialled, finding, rolls(), "id")
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        NOTHING_FOUND,
+        Finding(Source.DEFAULT, "no-dipper"),
+        Finding(Source.STALE, "breaker"),
+        Finding(Source.LIVE, "ok", NumberInfo(live=Live.ABSENT, ported=True), 3.0),
+        refused("range"),
+        replace(refused("range"), info=found("23410").info, age_s=4.0),
+    ],
+)
+def test_a_number_that_nobody_knows_takes_the_network_of_its_range(finding: Finding) -> None:
+    decision = by_range(finding)
+    assert ("net", Source.RANGE, finding.reason) == (
+        decision.rule,
+        decision.source,
+        decision.reason,
+    )
+    expected = NumberInfo(Mccmnc("23415"), finding.info.live, None, Line.LANDLINE)
+    assert expected == decision.info
+    assert decision.age_s is None
+
+
+@pytest.mark.parametrize("reason", ["nodip", "same-route"])
+def test_a_skipped_lookup_stays_skipped_and_still_uses_the_range(reason: str) -> None:
+    decision = by_range(Finding(Source.SKIPPED, reason))
+    assert ("net", Source.SKIPPED, reason, "23415") == (
+        decision.rule,
+        decision.source,
+        decision.reason,
+        decision.info.mccmnc,
+    )
+
+
+@pytest.mark.parametrize(
+    ("finding", "ranges"),
+    [
+        (NOTHING_FOUND, ""),
+        (NOTHING_FOUND, "4477889,23415,\n"),
+        (refused("range"), "4477889,23415,\n"),
+        (refused("default"), RANGE),
+    ],
+)
+def test_without_a_range_or_for_a_code_of_route_default_there_is_no_network(
+    finding: Finding, ranges: str
+) -> None:
+    decision = by_range(finding, ranges=ranges)
+    assert ("gb", finding.source, None) == (decision.rule, decision.source, decision.info.mccmnc)
+
+
+def test_an_answer_and_a_rejecting_code_are_stronger_than_a_range() -> None:
+    answered = by_range(found("23410"))
+    assert ("gb", Source.MEMORY, "23410") == (
+        answered.rule,
+        answered.source,
+        answered.info.mccmnc,
+    )
+    rejected = by_range(refused("reject:28"))
+    assert (28, Source.LIVE, "") == (rejected.cause, rejected.source, rejected.rule)
+
+
+@pytest.mark.parametrize(
+    "dialled",
+    [
+        Dialled("447788", Kind.EMERGENCY, Msisdn("447788450450"), "GB"),
+        Dialled("447788", Kind.SHORT, Msisdn("447788450450"), "GB"),
+        Dialled("447788", Kind.INVALID, Msisdn("447788450450"), "GB"),
+        Dialled("447788", Kind.E164, None, "GB"),
+    ],
+)
+def test_only_a_valid_number_has_a_range(dialled: Dialled) -> None:
+    decision = by_range(NOTHING_FOUND, dialled)
+    assert (Source.DEFAULT, None) == (decision.source, decision.info.mccmnc)
+    assert "net" != decision.rule
+
+
+def test_the_line_is_the_plans_word_and_else_the_ranges_or_the_providers() -> None:
+    assert Line.MOBILE is by_range(NOTHING_FOUND).line
+    unknown = replace(BRITISH, line=None)
+    assert Line.LANDLINE is by_range(NOTHING_FOUND, unknown).line
+    said = replace(found("23410"), info=NumberInfo(Mccmnc("23410"), line=Line.VOIP))
+    assert Line.VOIP is by_range(said, unknown).line
+    assert by_range(found("23410"), unknown).line is None
+
+
+# Screens: what an account does about them.
+
+BAD = Verdicts(Fraud.FRAUDULENT, True, True)
+PREMIUM = "shut,,,449,,,reject:57,\n"
+
+
+def screened(
+    cells: str, verdicts: Verdicts, dialled: Dialled = BRITISH, account: str = "acme"
+) -> Decision:
+    header = b"account,screen_fraud,screen_tps,screen_unsubscribe\n"
+    screenings = read_accounts("a.csv", header + f"acme,{cells}\n".encode(), Faults())
+    table = compiled(RANGED + PREMIUM, TRUNKS, accounts=screenings)
+    finding = replace(found("23415"), verdicts=verdicts)
+    return decide(table, dialled, finding, rolls(), "id", account)
+
+
+@pytest.mark.parametrize(
+    ("cells", "verdicts", "cause", "reason"),
+    [
+        ("reject:21,,", BAD, 21, "fraud"),
+        (",reject:22,", BAD, 22, "tps"),
+        (",,reject:23", BAD, 23, "unsubscribed"),
+        ("flag,reject:22,", BAD, 22, "tps"),
+        ("reject:21,reject:22,", BAD, 21, "fraud"),
+        ("reject:21:closed,,", Verdicts(), 21, "fraud"),
+        (",reject:21:closed,", Verdicts(Fraud.PASSED), 21, "tps"),
+    ],
+)
+def test_a_screen_rejects_with_its_cause_and_reason_and_no_rule(
+    cells: str, verdicts: Verdicts, cause: int, reason: str
+) -> None:
+    decision = screened(cells, verdicts)
+    assert (Action.REJECT, cause, reason, "", ()) == (
+        decision.action,
+        decision.cause,
+        decision.reason,
+        decision.rule,
+        decision.hops,
+    )
+    assert verdicts.fraud is decision.fraud
+
+
+@pytest.mark.parametrize(
+    ("cells", "verdicts", "reason"),
+    [
+        ("flag,,", BAD, "fraud"),
+        ("flag,,", Verdicts(Fraud.SUSPICIOUS), "fraud"),
+        ("flag,,", Verdicts(Fraud.NOT_MOBILE), "ok"),
+        (",flag,flag", BAD, "tps"),
+        (",,flag", BAD, "unsubscribed"),
+        ("ignore,ignore,ignore", BAD, "ok"),
+        ("reject:21,reject:21,reject:21", Verdicts(), "ok"),
+        ("reject:21,,", Verdicts(Fraud.SUSPICIOUS), "ok"),
+    ],
+)
+def test_what_a_screen_does_not_reject_goes_out_and_says_why_it_is_odd(
+    cells: str, verdicts: Verdicts, reason: str
+) -> None:
+    decision = screened(cells, verdicts)
+    assert (Action.ROUTE, reason, "net", verdicts.fraud) == (
+        decision.action,
+        decision.reason,
+        decision.rule,
+        decision.fraud,
+    )
+
+
+def test_another_account_is_not_screened_but_told_the_verdict() -> None:
+    decision = screened("reject:21,,", BAD, account="other")
+    assert (Action.ROUTE, "ok", Fraud.FRAUDULENT) == (
+        decision.action,
+        decision.reason,
+        decision.fraud,
+    )
+
+
+@pytest.mark.parametrize(
+    "dialled",
+    [
+        Dialled("999", Kind.EMERGENCY, None, "GB"),
+        Dialled("999", Kind.EMERGENCY, Msisdn("44999"), "GB"),
+        Dialled("1471", Kind.SHORT, None, "GB"),
+        Dialled("*55", Kind.INVALID),
+    ],
+)
+def test_emergency_calls_and_what_is_nobodys_number_are_never_screened(dialled: Dialled) -> None:
+    for verdicts in (BAD, Verdicts()):
+        decision = screened("reject:21:closed,reject:21:closed,flag", verdicts, dialled)
+        assert (Action.ROUTE, "ok") == (decision.action, decision.reason)
+
+
+def test_too_many_digits_do_not_pass_a_screen_that_fails_closed() -> None:
+    long = Dialled("x", Kind.INVALID, Msisdn("4477884504501"), "GB")
+    assert "fraud" == screened("reject:21:closed,,", Verdicts(), long).reason
+    assert Action.ROUTE is screened("reject:21,,", Verdicts(), long).action
+
+
+def test_a_flag_does_not_cover_the_reason_of_a_call_that_the_table_rejects() -> None:
+    premium = replace(BRITISH, msisdn=Msisdn("449098790000"))
+    decision = decide(
+        compiled(
+            "default,,,,,,,a\n" + PREMIUM,
+            accounts={"": Screening(fraud=Policy(Act.FLAG))},
+        ),
+        premium,
+        replace(found(None), verdicts=BAD),
+        rolls(),
+        "id",
+    )
+    assert (57, "ok", "shut") == (decision.cause, decision.reason, decision.rule)
 
 
 @pytest.mark.parametrize(

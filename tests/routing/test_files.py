@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from agi.errors import Fault, TableError
-from agi.model import ErrorRule, Outcome
+from agi.model import ErrorRule, Line, Outcome
 from agi.routing.choose import decide
-from agi.routing.faults import LIMIT
-from agi.routing.files import LATER, SAMPLE, SHIPPED_ERRORS, load, version_of
+from agi.routing.faults import LIMIT, Faults
+from agi.routing.files import LATER, SAMPLE, SHIPPED_ERRORS, load, shipped_errors, version_of
+from agi.routing.screening import NO_SCREENING, Act, Policy, Screening
 from agi.routing.sheet import MAX_FILE_BYTES
 from agi.routing.table import Facts
 from tests.routing.making import BRITISH, DEFAULT, ROUTES, TRUNKS, loaded, places, rolls, write
@@ -62,22 +63,25 @@ def test_the_sample_sends_each_trunk_the_number_in_its_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome"),
+    ("code", "outcome", "route"),
     [
-        ("err1", Outcome.NOT_FOUND),
-        ("err29", Outcome.ABSENT),
-        ("err21", Outcome.UNSUPPORTED),
-        ("err11", Outcome.UNSUPPORTED),
-        ("err13", Outcome.UNSUPPORTED),
-        ("err36", Outcome.TEMPORARY),
+        ("err1", Outcome.NOT_FOUND, "default"),
+        ("err29", Outcome.ABSENT, "range"),
+        ("err21", Outcome.UNSUPPORTED, "range"),
+        ("err11", Outcome.UNSUPPORTED, "range"),
+        ("err13", Outcome.UNSUPPORTED, "range"),
+        ("err36", Outcome.TEMPORARY, "range"),
     ],
 )
-def test_the_six_codes_of_comcetera_are_shipped_and_none_rejects(
-    code: str, outcome: Outcome
-) -> None:
+def test_the_six_codes_of_comcetera_are_shipped(code: str, outcome: Outcome, route: str) -> None:
     rule = load(SAMPLE, 1).table.error_rule("comcetera", code)
     assert rule is not None
-    assert (outcome, "default") == (rule.outcome, rule.route)
+    assert (outcome, route) == (rule.outcome, rule.route)
+
+
+def test_no_shipped_code_rejects_a_call_by_itself() -> None:
+    rules = shipped_errors(Faults()).values()
+    assert {"default", "range"} == {rule.route for rule in rules}
 
 
 def test_a_site_replaces_shipped_codes_row_by_row_and_adds_its_own(tmp_path: Path) -> None:
@@ -182,6 +186,67 @@ def test_files_of_later_versions_must_not_hold_rows(tmp_path: Path, name: str) -
     assert "not yet" in caught.value.faults[0].what
 
 
+RANGES = "prefix,mccmnc,line\n"
+ACCOUNTS = "account,max_price,currency,daily_cap,cps,screen_fraud,screen_tps,screen_unsubscribe\n"
+
+
+def test_ranges_and_accounts_are_in_force(tmp_path: Path) -> None:
+    table = loaded(
+        tmp_path,
+        "b,,,1,,,,b c d\n",
+        ranges=RANGES + "447788,234-15,mobile\n",
+        accounts=ACCOUNTS + "acme,,,,,flag,,\n",
+    ).table
+    known = table.range_of("447788450450")
+    assert ("23415", Line.MOBILE) == (known and known.mccmnc, known and known.line)
+    assert table.range_of("447789450450") is None
+    assert Screening(fraud=Policy(Act.FLAG)) == table.screening("acme")
+    assert NO_SCREENING is table.screening("")
+    assert NO_SCREENING is table.screening("other")
+
+
+def test_an_account_without_a_row_takes_the_row_for_all(tmp_path: Path) -> None:
+    rows = ",,,,,,flag,\nquiet,,,,,,,\n"
+    table = loaded(tmp_path, "", accounts=ACCOUNTS + rows).table
+    assert Screening(tps=Policy(Act.FLAG)) == table.screening("other")
+    assert Screening(tps=Policy(Act.FLAG)) == table.screening("")
+    assert () == table.screening("quiet").asked
+
+
+def test_faults_of_ranges_and_accounts_come_with_all_others(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        trunks="trunk,ring_s\na,x\n",
+        ranges=RANGES + "447,x,\n",
+        accounts=ACCOUNTS + "a,,,,,maybe,,\n",
+    )
+    expected = [("accounts.csv", 2, 6), ("ranges.csv", 2, 2), ("routes.csv", 0, 0)]
+    assert [*expected, ("trunks.csv", 2, 2)] == places(refused(tmp_path))
+
+
+def test_a_change_of_ranges_or_accounts_is_another_version(tmp_path: Path) -> None:
+    versions = {
+        loaded(tmp_path / str(number), "", **more).table.version
+        for number, more in enumerate(
+            ({}, {"ranges": RANGES}, {"ranges": RANGES + "44,23415,\n"}, {"accounts": ACCOUNTS})
+        )
+    }
+    assert 4 == len(versions)
+
+
+@pytest.mark.parametrize("name", ["ranges.csv", "accounts.csv"])
+def test_the_examples_in_the_sample_load_when_their_signs_of_comment_go(
+    tmp_path: Path, name: str
+) -> None:
+    lines = (SAMPLE / name).read_text("ascii").splitlines()
+    header = next(at for at, line in enumerate(lines) if not line.startswith("#"))
+    examples = [line.removeprefix("# ") for line in lines[header + 1 :]]
+    assert examples
+    stem = name.removesuffix(".csv")
+    content = "\n".join((*lines[: header + 1], *examples))
+    assert () == loaded(tmp_path, "b,,,1,,,,b c d\n", **{stem: content}).warnings
+
+
 def test_a_csv_file_that_is_no_table_is_a_warning_with_the_nearest_name(tmp_path: Path) -> None:
     (warning,) = loaded(tmp_path, "b,,,1,,,,b c d\n", error="", notes="").warnings[:1]
     assert "did you mean 'errors.csv'?" in warning.what
@@ -228,6 +293,8 @@ def test_three_hundred_damaged_directories_give_a_table_or_faults_with_places(
 ) -> None:
     dice = random.Random(7)
     whole = {path.stem: path.read_bytes() for path in (*SAMPLE.glob("*.csv"), SHIPPED_ERRORS)}
+    whole["ranges"] += b"447788,234-15,mobile\n4420,23430,landline\n"
+    whole["accounts"] += b",,,,,flag,,\nacme,,,,,reject:21,reject:21:closed,ignore\n"
     outcomes = {"good": 0, "refused": 0}
     for number in range(300):
         files = dict(whole)

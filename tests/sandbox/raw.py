@@ -32,6 +32,10 @@ class Seen:
     def status(self) -> int:
         return int(self.head.split(b" ", 2)[1])
 
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
 
 class Raw:
     """A client that knows nothing but sockets."""
@@ -56,6 +60,12 @@ class Raw:
         head, _, body = bytes(got).partition(b"\r\n\r\n")
         return Seen(head, body, reset)
 
+    async def ask(
+        self, method: str, target: str, body: bytes | str | dict[str, Any] = b"", **headers: str
+    ) -> Seen:
+        """Send one request and read to the end; a dict goes as JSON, a str as a form."""
+        return await self.exchange(http(method, target, body, **headers))
+
     async def npl(self, numbers: str = ONE, **more: str) -> Seen:
         return await self.exchange(post(numbers, **more))
 
@@ -64,6 +74,18 @@ class Raw:
         head = f"{method} /_sandbox{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         seen = await self.exchange(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         return seen.status, json.loads(seen.body)
+
+
+def http(
+    method: str, target: str, body: bytes | str | dict[str, Any] = b"", **headers: str
+) -> bytes:
+    kinds = {str: "application/x-www-form-urlencoded", dict: "application/json"}
+    data = json.dumps(body) if isinstance(body, dict) else body
+    data = data.encode() if isinstance(data, str) else data
+    lines = [f"{method} {target} HTTP/1.1", "Host: x", f"Content-Length: {len(data)}"]
+    lines += [f"Content-Type: {kinds[type(body)]}"] if type(body) in kinds else []
+    lines += [f"{name}: {value}" for name, value in ({"Connection": "close"} | headers).items()]
+    return "\r\n".join([*lines, "", ""]).encode() + data
 
 
 def post(numbers: str = ONE, **more: str) -> bytes:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import pytest
 
-from agi.sandbox.delivery import BIG, Framing
+from agi.sandbox.delivery import BIG, Framing, retry_after
 from agi.sandbox.faults import Order, Trouble
 from agi.sandbox.providers import Sandbox
 from tests.sandbox.raw import SOUND, Raw, Seen, ordered, play, post
@@ -46,12 +46,23 @@ def test_a_spoiled_answer_still_comes_with_status_200(trouble: Trouble, body: by
 @pytest.mark.parametrize(
     ("order", "status", "header"),
     [
+        (Order(Trouble.HTTP_401), 401, b"text/html"),
+        (Order(Trouble.HTTP_402), 402, b"HTTP/1.1 402 Payment Required\r\n"),
         (Order(Trouble.HTTP_403), 403, b"text/html"),
         (Order(Trouble.HTTP_429), 429, b"HTTP/1.1 429 Too Many Requests\r\n"),
         (Order(Trouble.HTTP_429, -1), 429, b"\r\nRetry-After: -1\r\n"),
+        (Order(Trouble.HTTP_429, 315_360_000), 429, b"\r\nRetry-After: 315360000\r\n"),
+        (Order(Trouble.HTTP_429, word="garbage"), 429, b"\r\nRetry-After: soon, I hope\r\n"),
+        (Order(Trouble.HTTP_429, word="date"), 429, b" GMT\r\n"),
         (Order(Trouble.HTTP_500), 500, b"Content-Length"),
+        (Order(Trouble.HTTP_502), 502, b"Content-Length"),
         (Order(Trouble.HTTP_503), 503, b"Content-Length"),
+        (Order(Trouble.HTTP_503, 7), 503, b"\r\nRetry-After: 7\r\n"),
+        (Order(Trouble.HTTP_504), 504, b"Content-Length"),
         (Order(Trouble.REDIRECT), 307, b"\r\nLocation: /npl\r\n"),
+        (Order(Trouble.REDIRECT, word="host"), 307, b"\r\nLocation: http://sandbox.invalid/\r\n"),
+        (Order(Trouble.REDIRECT, word="port"), 307, b"\r\nLocation: http://127.0.0.1:6379/\r\n"),
+        (Order(Trouble.REDIRECT, word="file"), 307, b"\r\nLocation: file:///etc/hostname\r\n"),
         (Order(Trouble.HTML), 200, b"Content-Type: text/html\r\n"),
         (Order(Trouble.MANY_HEADERS), 200, b"\r\nX-Padding-9999: xxxxxxxxxxxxxxxxxxxx"),
     ],
@@ -61,7 +72,8 @@ def test_a_status_or_header_is_as_ordered(order: Order, status: int, header: byt
         seen = await raw.npl()
         assert status == seen.status
         assert header in seen.head
-        assert (b"Retry-After" in seen.head) == (order.amount is not None)
+        told = order.trouble is not Trouble.REDIRECT and str(order) != order.trouble
+        assert (b"Retry-After" in seen.head) == told
         assert b"QUERYOK" not in seen.body or order.trouble is Trouble.MANY_HEADERS
 
     ordered(order, scene)
@@ -187,6 +199,42 @@ def test_a_second_response_comes_in_the_same_segment_and_the_connection_stays() 
         writer.close()
 
     play(scene)
+
+
+def test_f26_a_late_response_comes_on_the_idle_connection() -> None:
+    async def scene(sandbox: Sandbox, raw: Raw) -> None:
+        sandbox.desk.order_next(Order(Trouble.EXTRA_LATE, 20), 1)
+        reader, writer = await raw.open(post())
+        assert (await reader.readuntil(b"ENDBATCH\n")).endswith(SOUND)
+        late = await reader.readuntil(b"ENDBATCH\n")
+        assert late.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert late.endswith(b"\r\n\r\nQUERYOK\n447788450450 23499\nENDBATCH\n")
+        writer.write(post())
+        assert (await reader.read()).endswith(SOUND)
+        writer.close()
+
+    play(scene)
+
+
+def test_f17_chunks_go_on_until_the_client_goes() -> None:
+    async def scene(sandbox: Sandbox, raw: Raw) -> None:
+        sandbox.desk.order_next(Order(Trouble.ENDLESS), 1)
+        reader, writer = await raw.open(post())
+        assert b"Transfer-Encoding: chunked" in await reader.readuntil(b"\r\n\r\n")
+        for _ in range(10):
+            size = int(await reader.readline(), 16)
+            assert len(await reader.readexactly(size + 2)) == size + 2
+        writer.close()
+        await sandbox.until(lambda counters: not counters.busy)
+        assert SOUND == (await raw.npl()).body
+
+    play(scene)
+
+
+def test_a_date_is_two_minutes_ahead_in_the_form_of_http() -> None:
+    """The form is that of RFC 9110, 5.6.7; the instant is its own example, less two minutes."""
+    order = Order(Trouble.HTTP_429, word="date")
+    assert "Sun, 06 Nov 1994 08:49:37 GMT" == retry_after(order, 784111777 - 120)
 
 
 def test_an_answer_of_announced_length_keeps_the_connection() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from agi.errors import UsageError
-from agi.sandbox.faults import Desk, Line, Order, Trouble, neighbour, parse_order, spoil
+from agi.sandbox.desk import Desk
+from agi.sandbox.faults import Line, Order, Trouble, neighbour, parse_order, spoil
 
 HANG = Order(Trouble.HANG)
 RESET = Order(Trouble.RESET)
@@ -20,6 +21,10 @@ FIRST = frozenset({"447788450450"})
         ("drip:5", Order(Trouble.DRIP, 5)),
         ("http-429:-1", Order(Trouble.HTTP_429, -1)),
         ("http-429:315360000", Order(Trouble.HTTP_429, 315_360_000)),
+        ("http-429:date", Order(Trouble.HTTP_429, word="date")),
+        ("redirect:file", Order(Trouble.REDIRECT, word="file")),
+        ("network:26201", Order(Trouble.NETWORK, word="26201")),
+        ("hostile:9", Order(Trouble.HOSTILE, 9)),
     ],
 )
 def test_an_order_reads_as_a_person_writes_it(text: str, order: Order) -> None:
@@ -37,6 +42,12 @@ def test_an_order_reads_as_a_person_writes_it(text: str, order: Order) -> None:
         ("slow:", "slow takes a whole number from 0 to 60000"),
         ("slow:60001", "slow takes a whole number from 0 to 60000"),
         ("slow:\u0663", "slow takes a whole number"),
+        ("http-429:soon", "or one of: date, garbage"),
+        ("redirect:3", "redirect takes one of: host, port, file"),
+        ("network", "network needs 5 or 6 digits: network:26201"),
+        ("network:x", "network needs 5 or 6 digits"),
+        ("hostile:10", "hostile takes a whole number from 0 to 9"),
+        ("down", "down needs its seconds: down:5"),
         ("drip:0", "drip takes a whole number from 1 to 1000"),
         ("http-429:10000000000", "http-429 takes a whole number"),
     ],
@@ -85,11 +96,15 @@ def test_clearing_leaves_the_orders_that_the_file_gave() -> None:
 
 def test_the_orders_in_force_are_told_without_numbers() -> None:
     desk = Desk()
-    assert {"next": None, "left": 0, "all": None, "numbers": 0} == desk.standing()
+    nothing = {"next": None, "left": 0, "all": None, "percent": None, "numbers": 0}
+    assert nothing | {"apis": {}} == desk.standing()
     desk.order_next(Order(Trouble.SLOW, 5), 3)
     desk.order_all(HANG)
     desk.order_number("447788450450", RESET)
-    assert {"next": "slow:5", "left": 3, "all": "hang", "numbers": 1} == desk.standing()
+    expected = {"next": "slow:5", "left": 3, "all": "hang", "percent": 100, "numbers": 1}
+    desk.order_next(RESET, 2, "lanck")
+    lanck = nothing | {"next": "reset", "left": 2}
+    assert expected | {"apis": {"lanck": lanck}} == desk.standing()
 
 
 def test_a_neighbour_differs_in_its_last_digit_alone() -> None:
@@ -121,3 +136,34 @@ def test_nothing_ordered_spoils_nothing() -> None:
 
 def test_a_line_shows_no_number() -> None:
     assert "4477" not in repr(LINES)
+
+
+def test_an_order_for_one_api_leaves_the_others_alone_and_goes_first() -> None:
+    desk = Desk()
+    desk.order_all(RESET)
+    desk.order_all(HANG, "lanck")
+    assert [HANG, RESET] == [desk.take(["1"], api)[0] for api in ("lanck", "npl")]
+    desk.order_next(Order(Trouble.EMPTY), 1, "npl")
+    assert [HANG, Order(Trouble.EMPTY)] == [desk.take(["1"], api)[0] for api in ("lanck", "npl")]
+    desk.order_all(None)
+    desk.order_all(None, "lanck")
+    desk.order_number("1", HANG, "npl")
+    assert [None, HANG] == [desk.take(["1"], api)[0] for api in ("lanck", "npl")]
+    desk.order_number("1", None, "npl")
+    assert desk.take(["1"], "npl")[0] is None
+
+
+def test_f21_a_percentage_is_spread_evenly() -> None:
+    desk = Desk()
+    desk.order_all(HANG, percent=30)
+    struck = [desk.take(["1"])[0] is HANG for _ in range(20)]
+    assert 6 == sum(struck)
+    assert 3 == sum(struck[:10])
+
+
+def test_f24_a_flap_strikes_in_every_second_span() -> None:
+    desk = Desk()
+    desk.order_all(Order(Trouble.FLAP, 5), "lanck", now=100.0)
+    instants = (100.0, 104.9, 105.0, 109.9, 110.0, 115.0)
+    struck = [desk.take(["1"], "lanck", now)[0] is not None for now in instants]
+    assert [False, False, True, True, False, True] == struck

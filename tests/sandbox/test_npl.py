@@ -3,6 +3,8 @@
 import pytest
 
 from agi.sandbox import npl
+from agi.sandbox.exchange import Account
+from agi.sandbox.people import slowest_ms
 from agi.sandbox.subscribers import Subscriber
 
 VENDOR = {
@@ -81,15 +83,15 @@ def test_economy_belongs_to_version_2_5() -> None:
 def test_a_request_is_refused_by_its_first_line(
     query: npl.Query, locked: bool, credits_left: int | None, line: str | None
 ) -> None:
-    found = npl.first_refusal(query, "bob", "secret", locked=locked, credits_left=credits_left)
-    assert line == found
+    account = Account("bob", "secret", locked, credits_left)
+    assert line == npl.first_refusal(query, account)
 
 
 def test_a_batch_is_as_slow_as_its_slowest_number() -> None:
     known = {"1": Subscriber("1", latency_ms=400), "2": Subscriber("2")}
-    assert 400 == npl.slowest_ms(["1", "2", "3"], known, 50)
-    assert 50 == npl.slowest_ms(["2", "3"], known, 50)
-    assert 500 == npl.slowest_ms(["1", "2"], known, 500)
+    assert 400 == slowest_ms(["1", "2", "3"], known, 50)
+    assert 50 == slowest_ms(["2", "3"], known, 50)
+    assert 500 == slowest_ms(["1", "2"], known, 500)
 
 
 def test_a_query_shows_no_password_and_no_number() -> None:

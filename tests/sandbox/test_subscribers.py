@@ -6,6 +6,7 @@ import phonenumbers
 import pytest
 
 from agi.errors import TableError
+from agi.model import Fraud, Line, Live
 from agi.sandbox.faults import Order, Trouble
 from agi.sandbox.subscribers import SAMPLE, Subscriber, parse_subscribers, read_subscribers
 
@@ -36,6 +37,35 @@ def test_columns_may_be_few_and_in_any_order() -> None:
     path_free = parse_subscribers(text.removeprefix("\ufeff"), "s.csv")
     expected = Subscriber("447788450450", mccmnc="23415", ported_from="23410")
     assert {"447788450450": expected} == path_free
+
+
+def test_the_screens_the_line_and_the_liveness_are_read() -> None:
+    text = (
+        "msisdn,mccmnc,fraud,tps,unsubscribed,live,line\n"
+        "447788450450,23415,not-mobile,yes,no,absent,mobile-or-landline\n"
+        "447788450451,23415,,,,,\n"
+    )
+    first, second = parse_subscribers(text, "s.csv").values()
+    assert (Fraud.NOT_MOBILE, True, False) == (first.fraud, first.tps, first.unsubscribed)
+    assert (Live.ABSENT, Line.MOBILE_OR_LANDLINE) == (first.live, first.line)
+    assert Subscriber("447788450451", "23415") == second
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "hint"),
+    [
+        ("fraud", "bad", "write one of passed, not-mobile, suspicious, fraudulent, or empty"),
+        ("tps", "1", "tps is not right; write one of yes, no, or empty"),
+        ("unsubscribed", "YES", "unsubscribed is not right"),
+        ("live", "away", "write one of live, absent, dead, or empty"),
+        ("line", "fax", "write one of mobile, landline"),
+        ("fault", "down:5", "down concerns the whole port, not one number"),
+    ],
+)
+def test_a_word_that_is_none_is_a_fault_of_its_cell(column: str, cell: str, hint: str) -> None:
+    (found,) = faults(f"msisdn,mccmnc,{column}\n447788450450,23415,{cell}\n")
+    assert found.startswith("s.csv:2:3: ")
+    assert hint in found
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
@@ -108,6 +138,10 @@ def test_the_shipped_samples_are_valid_numbers_with_every_listed_code() -> None:
     assert all(s.ported_from != s.mccmnc for s in ported)
     troubles = {s.fault.trouble for s in found.values() if s.fault}
     assert {Trouble.HANG, Trouble.RESET, Trouble.TRUNCATE} <= troubles
+    assert set(Fraud) <= {s.fraud for s in found.values()}
+    assert {Live.LIVE, Live.ABSENT, Live.DEAD} <= {s.live for s in found.values()}
+    assert any(s.tps for s in found.values())
+    assert any(s.unsubscribed for s in found.values())
 
 
 def test_a_subscriber_shows_no_number() -> None:

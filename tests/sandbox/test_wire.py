@@ -10,7 +10,7 @@ from tests.sandbox.raw import SOUND, Raw, Seen, play, post
     ("request_", "status"),
     [
         (b"hello\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
+        (b"GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
         (b"PUT /npl HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 405),
         (b"GET /npl HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 200_000 + b"\r\n\r\n", 431),
         (

@@ -1,4 +1,4 @@
-"""The NPL adapter against the vendor's page: its sample, its grammar, its first-line errors."""
+"""The NPL adapter and its text answers against the vendor's page: sample, grammar, errors."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from agi.errors import ProviderFault
 from agi.lookup.provider import Answer, Provider
-from agi.lookup.providers.comcetera import Comcetera, NplReading
+from agi.lookup.providers.comcetera import Comcetera
+from agi.lookup.providers.npl_text import NplReading
 from agi.model import Live, Mccmnc, Msisdn, NumberInfo, Outcome
 
 VODAFONE = Msisdn("447788450450")
@@ -94,6 +95,21 @@ def test_version_2_3_sends_no_apiver() -> None:
     assert {"user", "pass", "msisdn"} == set(form)
 
 
+def test_version_3_asks_for_json_instead_of_an_apiver() -> None:
+    form = dict(parse_qsl(account(api_version="3").request([VODAFONE]).body.decode()))
+    assert ({"user", "pass", "msisdn", "format"}, "json") == (set(form), form["format"])
+
+
+@pytest.mark.parametrize(
+    ("version", "most"), [("2.3", 1000), ("2.4", 1000), ("2.5", 1000), ("3", 100)]
+)
+def test_a_batch_holds_what_the_version_allows_unless_told_otherwise(
+    version: str, most: int
+) -> None:
+    assert most == account(api_version=version).batch_size
+    assert 7 == account(api_version=version, batch_size=7).batch_size
+
+
 @pytest.mark.parametrize(("economy", "sent"), [(True, "1"), (False, "0"), (None, None)])
 def test_economy_is_sent_when_it_is_set(economy: bool | None, sent: str | None) -> None:
     request = account(api_version="2.5", economy=economy).request([VODAFONE])
@@ -104,8 +120,10 @@ def test_economy_is_sent_when_it_is_set(economy: bool | None, sent: str | None) 
     "terms",
     [
         {"api_version": "3.3"},
-        {"batch_size": 0},
+        {"batch_size": -1},
         {"batch_size": 1001},
+        {"api_version": "3", "batch_size": 101},
+        {"api_version": "3", "economy": True},
         {"api_version": "2.4", "economy": True},
         {"url": "ftp://npl.example/npl"},
         {"url": "/npl"},
@@ -288,7 +306,8 @@ def test_a_line_of_512_bytes_is_read() -> None:
     [
         (401, "account"),
         (403, "account"),
-        (429, "http"),
+        (402, "account"),
+        (429, "throttled"),
         (500, "http"),
         (302, "http"),
         (199, "http"),

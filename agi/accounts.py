@@ -1,0 +1,130 @@
+"""From the configuration's accounts to providers: one line for each kind that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from agi.lookup.account import Terms
+from agi.lookup.provider import Provider
+from agi.lookup.providers.comcetera import Comcetera
+from agi.lookup.providers.datasoap import DatasoapAsync, DatasoapSync
+from agi.lookup.providers.hlrlookup import HlrLookup
+from agi.lookup.providers.lanck import LanckFraud, LanckHlr
+from agi.model import Line, Product
+from agi.settings import ProviderAccount
+
+Built = list[tuple[Provider, frozenset[Line]]]
+"""The products of one account, each with the kinds of line it can say something of."""
+
+ANY_LINE: Final[frozenset[Line]] = frozenset()
+LANDLINES: Final = frozenset((Line.LANDLINE, Line.MOBILE_OR_LANDLINE))
+MOBILES: Final = frozenset((Line.MOBILE, Line.MOBILE_OR_LANDLINE))
+
+
+def _comcetera(account: ProviderAccount, secret: str, postback: str) -> Built:
+    del postback
+    npl = Comcetera(
+        name=account.name,
+        url=account.endpoint,
+        username=account.username,
+        password=secret,
+        api_version=account.api_version,
+        batch_size=account.batch_size or 0,
+        economy=account.economy,
+    )
+    return [(npl, ANY_LINE)]
+
+
+def _lanck(account: ProviderAccount, secret: str, postback: str) -> Built:
+    del postback
+    built: Built = []
+    for one in account.asked:
+        kind = LanckFraud if one == "fraud" else LanckHlr
+        provider = kind(
+            name=account.name,
+            url=account.endpoint,
+            username=account.username,
+            password=secret,
+            method=account.method,
+        )
+        built.append((provider, ANY_LINE))
+    return built
+
+
+def _hlrlookup(account: ProviderAccount, secret: str, postback: str) -> Built:
+    del postback
+    provider = HlrLookup(
+        name=account.name,
+        url=account.endpoint,
+        username=account.username,
+        password=secret,
+        lookup=account.asked[0],
+        batch_size=account.batch_size or 0,
+    )
+    return [(provider, ANY_LINE)]
+
+
+def _datasoap(account: ProviderAccount, secret: str, postback: str) -> Built:
+    # An HLR knows mobiles; what is no mobile is asked as a landline, if that is bought too.
+    lines = {"hlr": MOBILES, "landline": LANDLINES}
+    built: Built = []
+    for one in account.asked:
+        name, url = account.name, account.endpoint
+        provider: Provider
+        if account.mode == "async":
+            provider = DatasoapAsync(
+                name=name, url=url, token=secret, type=one, postback_url=postback
+            )
+        else:
+            provider = DatasoapSync(
+                name=name, url=url, token=secret, type=one, method=account.method
+            )
+        built.append((provider, lines.get(one, ANY_LINE)))
+    return built
+
+
+KINDS: Final[Mapping[str, Callable[[ProviderAccount, str, str], Built]]] = MappingProxyType(
+    {
+        "comcetera": _comcetera,
+        "lanck": _lanck,
+        "datasoap": _datasoap,
+        "hlrlookup": _hlrlookup,
+    }
+)
+"""Every provider system that is asked over HTTP: a new one is one file and one line here."""
+
+RATES: Final[Mapping[str, float]] = MappingProxyType({"lanck": 25.0})
+"""Requests a second where the vendor has a limit and the account names none of its own: LANCK
+answers 429 above 30 (API page, "Limits")."""
+
+MAX_BODY: Final[Mapping[str, int]] = MappingProxyType({"hlrlookup": 262_144})
+"""Bytes of an answer where 64 KiB are too few: 80 answers of hlrlookup's own sample are 62 kB."""
+
+BY_COUNTRY: Final = frozenset({"hlrlookup"})
+"""Who throttles a destination, not the account (hlrlookup.com, "Testing")."""
+
+
+def providers(account: ProviderAccount, secret: str, postback: str) -> Built:
+    """Build what an account is asked by; ``postback`` is the URL that vendors post to.
+
+    Raises:
+        ValueError: the settings contradict what the vendor allows; says which.
+    """
+    return KINDS[account.kind](account, secret, postback)
+
+
+def terms(account: ProviderAccount, product: Product, lines: frozenset[Line]) -> Terms:
+    """Return what an account is to the lookup."""
+    return Terms(
+        name=account.name,
+        kind=account.kind,
+        product=product,
+        countries=frozenset(account.countries),
+        lines=lines,
+        timeout_s=account.timeout_ms / 1000,
+        price=account.price,
+        currency=account.currency,
+        by_country=account.kind in BY_COUNTRY,
+    )

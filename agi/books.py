@@ -1,0 +1,227 @@
+"""One generation of accounts: built from a configuration, retired as a whole after a reload."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from agi import accounts
+from agi.config import Loaded
+from agi.errors import ConfigurationError, Fault
+from agi.lookup import events
+from agi.lookup.account import Account, Governors
+from agi.lookup.batcher import Batcher
+from agi.lookup.client import MAX_BODY, Client
+from agi.lookup.ledger import Ledger, Purse
+from agi.lookup.limits import TokenBucket
+from agi.lookup.money import Budget
+from agi.lookup.postback import Postbacks
+from agi.lookup.provider import Answer, Provider
+from agi.lookup.providers.datasoap import DatasoapAsync, Postback
+from agi.lookup.resolver import Resolver, literal
+from agi.lookup.slots import Slots
+from agi.model import Line, Msisdn
+from agi.settings import ProviderAccount
+
+IDLE_CHECK_S: Final = 0.05
+
+RESOLVE_S: Final = 0.3
+"""How long a start waits for names; they go on being resolved behind it."""
+
+
+class _Expected:
+    """What one asynchronous provider expects of the door: the postbacks of its own jobs."""
+
+    def __init__(self, postbacks: Postbacks[Postback], provider: DatasoapAsync) -> None:
+        self._postbacks = postbacks
+        self._provider = provider
+
+    def expect(self, job: str, number: Msisdn, provider: str) -> asyncio.Future[Answer]:
+        """Return the future of the answer that comes under ``job``."""
+        return self._postbacks.expect(job, number, provider, self._provider.settle)
+
+    def submitting(self) -> AbstractContextManager[None]:
+        """Stand around a submission."""
+        return self._postbacks.submitting()
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One account at work: its settings, its money, its connections and its products."""
+
+    settings: ProviderAccount
+    governors: Governors
+    purse: Purse
+    client: Client
+    resolver: Resolver | None
+    slots: Slots
+    queues: tuple[Batcher, ...]
+    accounts: tuple[Account, ...]
+
+
+class Books:
+    """All HTTP accounts of one configuration, in its order; one event loop only."""
+
+    def __init__(  # noqa: PLR0913 - parts, by keyword
+        self,
+        loaded: Loaded,
+        *,
+        ledger: Ledger,
+        postbacks: Postbacks[Postback],
+        postback_url: str,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        observe: events.Observer,
+        dice: Random,
+    ) -> None:
+        self._loaded = loaded
+        self._ledger = ledger
+        self._postbacks = postbacks
+        self._postback_url = postback_url
+        self._clock = clock
+        self._wall = wall
+        self._observe = observe
+        self._dice = dice
+        self._zone = ZoneInfo(loaded.config.tables.timezone)
+        self._deadline_s = loaded.config.fastagi.deadline_ms / 1000
+        self._faults: list[Fault] = []
+        wanted = [one for one in loaded.config.providers if one.enabled and one.kind != "file"]
+        found = [self._book(one) for one in wanted]
+        if self._faults:
+            raise ConfigurationError(tuple(self._faults))
+        self.books = tuple(book for book in found if book is not None)
+
+    @property
+    def accounts(self) -> Sequence[Account]:
+        """Every product of every account, in the order of the configuration."""
+        return [account for book in self.books for account in book.accounts]
+
+    async def open(self) -> None:
+        """Take up the money of the day, and resolve names; a moment, not more."""
+        await asyncio.gather(
+            *(book.purse.open() for book in self.books),
+            *(book.resolver.start(RESOLVE_S) for book in self.books if book.resolver is not None),
+        )
+
+    def hold(self) -> None:
+        """Send nothing until ``release``: another generation still uses the connections."""
+        for queue in self._queues():
+            queue.hold()
+
+    def release(self) -> None:
+        """Send what waits."""
+        for queue in self._queues():
+            queue.release()
+
+    async def retire(self) -> None:
+        """Let what was asked be answered, then close."""
+        until = self._clock() + 2 * self._deadline_s
+        while any(queue.busy or queue.waiting for queue in self._queues()):
+            if self._clock() > until:
+                break
+            await asyncio.sleep(IDLE_CHECK_S)
+        await self.close()
+
+    async def close(self) -> None:
+        """End every question at once; whoever waits is told ``shed``."""
+        for book in self.books:
+            for queue in book.queues:
+                await queue.close()
+            book.slots.close()
+            await book.client.close()
+            if book.resolver is not None:
+                book.resolver.stop()
+            await book.purse.close()
+
+    def _queues(self) -> list[Batcher]:
+        return [queue for book in self.books for queue in book.queues]
+
+    def _day(self) -> str:
+        return datetime.fromtimestamp(self._wall(), self._zone).date().isoformat()
+
+    def _book(self, settings: ProviderAccount) -> Book | None:
+        secret = self._loaded.passwords[settings.name].get_secret_value()
+        try:
+            built = accounts.providers(settings, secret, self._postback_url)
+        except ValueError as wrong:
+            what = f"provider {settings.name}: {wrong}"
+            self._faults.append(Fault(str(self._loaded.path), 0, 0, what))
+            return None
+        rate = settings.requests_per_second or accounts.RATES.get(settings.kind, 0.0)
+        slots = Slots(
+            settings.connections, TokenBucket(rate, max(1.0, rate / 4)), clock=self._clock
+        )
+        resolver = self._resolver(settings)
+        purse = Purse(
+            settings.name,
+            Budget(settings.daily_budget, settings.price),
+            self._ledger,
+            self._day,
+        )
+        governors = Governors(self._dice.random, probe_s=2 * self._deadline_s)
+        client = Client(
+            connections=settings.connections,
+            max_body=accounts.MAX_BODY.get(settings.kind, MAX_BODY),
+            resolver=resolver,
+            wall=self._wall,
+            observe=self._observe,
+        )
+        parts = [
+            self._product(settings, provider, lines, governors, purse, client, slots)
+            for provider, lines in built
+        ]
+        queues, products = zip(*parts, strict=True)
+        return Book(settings, governors, purse, client, resolver, slots, queues, products)
+
+    def _product(  # noqa: PLR0913, PLR0917 - the parts that an account's products share
+        self,
+        settings: ProviderAccount,
+        provider: Provider,
+        lines: frozenset[Line],
+        governors: Governors,
+        purse: Purse,
+        client: Client,
+        slots: Slots,
+    ) -> tuple[Batcher, Account]:
+        account = Account(
+            accounts.terms(settings, provider.product, lines),
+            governors=governors,
+            purse=purse,
+            clock=self._clock,
+            observe=self._observe,
+        )
+        expected = (
+            _Expected(self._postbacks, provider) if isinstance(provider, DatasoapAsync) else None
+        )
+        account.queue = queue = Batcher(
+            provider=provider,
+            client=client,
+            slots=slots,
+            deadline_s=self._deadline_s,
+            clock=self._clock,
+            observe=account.observe,
+            postbacks=expected,
+        )
+        return queue, account
+
+    def _resolver(self, settings: ProviderAccount) -> Resolver | None:
+        parts = urlsplit(settings.endpoint)
+        host = parts.hostname or ""
+        if literal(host):
+            return None
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        name = settings.name
+        return Resolver(
+            host,
+            port,
+            allow_private=settings.allow_private,
+            clock=self._clock,
+            observe=lambda what: self._observe(events.NameTrouble(name, what)),
+        )

@@ -1,0 +1,132 @@
+"""The process that asks providers: the dipper behind its door for routers, and its control."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from agi import config
+from agi.dipper import Dipper
+from agi.e164 import NumberingPlan
+from agi.errors import Fault, TableError
+from agi.ipc import Control, path_of
+from agi.log import Writer
+from agi.lookup.door import DipperDoor
+from agi.lookup.frames import Drop, Purge
+from agi.lookup_desk import LookupDesk
+from agi.metrics import Metrics
+from agi.model import ErrorRule, Msisdn
+from agi.router_process import Begun, link_path
+from agi.routing import files
+from agi.routing.table import Table
+
+
+class DipperProcess:
+    """One dipper at work."""
+
+    def __init__(self, begun: Begun, log: Writer) -> None:
+        self._begun = begun
+        self._loaded = begun.loaded
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._generation = begun.generation
+        self._reloading = asyncio.Lock()
+        self._started = self._loop.time()
+        self.metrics = Metrics()
+
+    async def start(self) -> str:
+        """Open the store and the doors; return nothing that anybody needs.
+
+        Raises:
+            TableError: the tables have faults, and there are none from before.
+            ConfigurationError: accounts or dumps have faults.
+            UsageError: an address or the state directory cannot be used.
+        """
+        self._table = self._first_table()
+        self.dipper = Dipper(
+            self._loaded,
+            state=self._begun.state,
+            clock=self._loop.time,
+            error_rule=self._error_rule,
+            metrics=self.metrics,
+            log=self._log,
+        )
+        numbers = self._loaded.config.numbers
+        desk = LookupDesk(
+            self.dipper,
+            plan=NumberingPlan(numbers.country, numbers.emergency),
+            clock=self._loop.time,
+            report=self.report,
+            reload=self.reload,
+            forgotten=self._forgotten,
+        )
+        self._control = Control(path_of(self._begun.state, "dipper"), desk.handlers)
+        await self._control.start()
+        await self.dipper.open()
+        self._door = DipperDoor(link_path(self._begun.state), self.dipper, clock=self._loop.time)
+        self.dipper.on_purge = self._purged
+        await self._door.start()
+        self._log("info", "dipper_ready", providers=len(self.dipper.books.books))
+        return ""
+
+    async def stop(self) -> None:
+        """Let what was asked be answered for a moment, write what waits, end."""
+        await self._door.close()
+        await self.dipper.close()
+        await self._control.stop()
+
+    async def reload(self) -> dict[str, object]:
+        """Read configuration and tables anew.
+
+        Raises:
+            ConfigurationError: the file has faults; everything stays as it was.
+            TableError: the tables have faults; everything stays as it was.
+        """
+        async with self._reloading:
+            fresh = config.load(self._loaded.path, os.environ)
+            tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
+            await self.dipper.reload(fresh)
+            self._generation += 1
+            self._loaded = fresh
+            self._table = tables.table
+            self._warn(fresh.warnings)
+            return {"table": tables.table.version, "restart_needed": []}
+
+    def report(self) -> Mapping[str, object]:
+        """Return what this process counted, and how it is; see ``agi.report``."""
+        return {
+            "role": "dipper",
+            "index": 0,
+            "pid": os.getpid(),
+            "uptime_s": self._loop.time() - self._started,
+            "table": self._table.version,
+            "routers": self._door.connections,
+            "remembered": len(self.dipper.memory),
+            "store": self._loaded.config.cache.store.partition(":")[0],
+            "log_dropped": self._log.dropped,
+            "providers": self.dipper.providers(),
+            "counts": self.metrics.snapshot(),
+        }
+
+    def _first_table(self) -> Table:
+        before = self._begun.tables
+        try:
+            return files.load(self._loaded.tables, self._generation).table
+        except TableError:
+            if before is None:
+                raise
+            return before.table
+
+    def _error_rule(self, kind: str, code: str) -> ErrorRule | None:
+        return self._table.error_rule(kind, code)
+
+    def _purged(self, provider: str, seconds_ago: float) -> None:
+        self._door.broadcast(Purge(provider, seconds_ago))
+
+    def _forgotten(self, number: Msisdn) -> None:
+        self._door.broadcast(Drop(number))
+
+    def _warn(self, faults: tuple[Fault, ...]) -> None:
+        for fault in faults:
+            self._log("warning", "configuration", fault=str(fault))

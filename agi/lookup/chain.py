@@ -1,0 +1,238 @@
+"""One question put to the accounts that serve it, in their order, until one knows.
+
+The next account is asked when one failed or cannot tell (at the cost of the retry budget), when
+``errors.csv`` says so, or when one is slow (a hedge, at the cost of the hedge budget). Whatever
+arrives, also too late, is handed to ``taken``: an answer that was paid for is not wasted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Protocol
+
+from agi.errors import ProviderFault
+from agi.lookup import events
+from agi.lookup.account import Account, Refusal
+from agi.lookup.breaker import Admit
+from agi.lookup.limits import HedgeBudget, RetryBudget
+from agi.lookup.provider import Answer
+from agi.model import ErrorRule, Inquiry
+
+HEDGE_FLOOR_S: Final = 0.05
+"""A second account is never asked sooner than this after the first."""
+
+HEDGE_UNKNOWN_S: Final = 0.25
+"""The same while nothing is known of how fast an account usually is."""
+
+_REASONS: Final = {"timeout": "timeout", "shed": "shed", "breaker": "breaker"}
+_REFUSED: Final = {
+    Refusal.BREAKER: "breaker",
+    Refusal.BUDGET: "budget",
+    Refusal.PAUSED: "shed",
+    Refusal.QUARANTINE: "breaker",
+}
+
+
+class Taken(Protocol):
+    """Keeps what an account said; returns None when the answer must not be believed."""
+
+    def __call__(self, account: Account, inquiry: Inquiry, answer: Answer) -> Answer | None:
+        """Take one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What may be asked besides the one request that each number needs."""
+
+    hedge: HedgeBudget = field(default_factory=HedgeBudget)
+    retry: RetryBudget = field(default_factory=RetryBudget)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the question ended: an answer with who gave it, else why not.
+
+    ``reason`` is a value of CARRIER_REASON. ``failed`` names the accounts that were asked in vain
+    with the outage that each was in; empty when nobody could be asked.
+    """
+
+    account: Account | None
+    answer: Answer | None
+    rule: ErrorRule | None
+    reason: str
+    failed: tuple[tuple[str, int], ...] = ()
+
+
+class Chain:
+    """One question on its way. ``wanted`` says whether anybody still waits for it."""
+
+    def __init__(  # noqa: PLR0913 - parts, by keyword
+        self,
+        inquiry: Inquiry,
+        accounts: Sequence[Account],
+        *,
+        rules: Callable[[str, str], ErrorRule | None],
+        taken: Taken,
+        wanted: Callable[[], bool],
+        clock: Callable[[], float],
+        budgets: Budgets,
+        observe: events.Observer,
+    ) -> None:
+        self._inquiry = inquiry
+        self._left = list(accounts)
+        self._rules = rules
+        self._taken = taken
+        self._wanted = wanted
+        self._clock = clock
+        self._budgets = budgets
+        self._observe = observe
+        self._asked: dict[asyncio.Future[Answer], Account] = {}
+        self._failed: list[tuple[str, int]] = []
+        self._reason = "no-provider"
+        self._second_best: Outcome | None = None
+        self._probe: tuple[asyncio.Future[Answer], Account] | None = None
+        self._hedge_at = math.inf
+        self._move_at = math.inf
+
+    async def ask(self) -> Outcome:
+        """Ask until somebody knows; never raises for a provider's sake."""
+        self._budgets.hedge.lookup()
+        self._budgets.retry.request(self._clock())
+        self._next()
+        outcome: Outcome | None = None
+        while self._asked and outcome is None:
+            for future in sorted(await self._wait(), key=self._order):
+                account = self._asked.pop(future)
+                outcome = self._judged(account, future) if outcome is None else outcome
+            if outcome is None and not self._asked and self._wanted():
+                self._next()
+        self._leave()
+        nobody = Outcome(None, None, None, self._reason, tuple(self._failed))
+        return outcome or self._second_best or nobody
+
+    def _leave(self) -> None:
+        """Take what has come beside the answer; what is still to come is taken when it does."""
+        asked, self._asked = self._asked, {}
+        for future, account in asked.items():
+            if future.done():
+                self._late(account, future)
+
+    # ---- who is asked --------------------------------------------------------------------
+
+    def _next(self) -> bool:
+        """Ask the next account that may be asked; say whether there was one."""
+        while self._left:
+            account = self._left.pop(0)
+            admitted = account.admit(self._inquiry)
+            if isinstance(admitted, Refusal):
+                self._note(_REFUSED[admitted])
+                self._observe(events.Avoided(account.name, admitted))
+            elif self._put(account, probe=admitted is Admit.PROBE):
+                return True
+        if self._probe is not None and not self._asked:
+            # Nobody else can be asked: the caller may as well wait for the probe.
+            self._asked, self._probe = dict((self._probe,)), None
+            return True
+        return False
+
+    def _put(self, account: Account, *, probe: bool) -> bool:
+        """Ask one account; say whether its answer is to be waited for.
+
+        A probe is no caller's business while there is somebody else to ask.
+        """
+        now = self._clock()
+        try:
+            until = max(self._inquiry.deadline, now + account.terms.timeout_s)
+            future = account.ask(self._inquiry, until, probe=probe)
+        except ProviderFault as fault:
+            self._note(_REASONS.get(fault.cause, "err-other"))
+            self._observe(events.Avoided(account.name, "shed"))
+            return False
+        future.add_done_callback(partial(self._late, account))
+        if probe and self._left:
+            self._probe = (future, account)
+            return False
+        self._asked[future] = account
+        self._move_at = now + account.terms.timeout_s
+        usual = account.latency.quantile(0.95, now)
+        self._hedge_at = now + max(HEDGE_FLOOR_S, usual or HEDGE_UNKNOWN_S)
+        return True
+
+    async def _wait(self) -> set[asyncio.Future[Answer]]:
+        """Wait for whoever is first, or until it is time to ask somebody else as well."""
+        until = min(self._hedge_at, self._move_at) if self._left else math.inf
+        patience = None if until == math.inf else max(0.0, until - self._clock())
+        done, _ = await asyncio.wait(
+            self._asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            self._somebody_else()
+        return done
+
+    def _somebody_else(self) -> None:
+        """The account is slow: hedge; or it has had its time: ask the next one instead."""
+        now = self._clock()
+        if now >= self._move_at:
+            self._move_at = math.inf
+            self._note("timeout")
+            if self._wanted() and self._budgets.retry.allow(now):
+                self._next()
+            return
+        self._hedge_at = math.inf
+        if self._wanted() and self._budgets.hedge.allow() and self._next():
+            self._observe(events.Hedged(next(reversed(self._asked.values())).name))
+
+    def _order(self, future: asyncio.Future[Answer]) -> int:
+        return list(self._asked).index(future)
+
+    # ---- what they said ------------------------------------------------------------------
+
+    def _judged(self, account: Account, future: asyncio.Future[Answer]) -> Outcome | None:
+        """Return how the question ends with this answer; None when others are to be asked."""
+        fault = None if future.cancelled() else future.exception()
+        if future.cancelled() or fault is not None:
+            return self._fault(account, fault)
+        answer = self._taken(account, self._inquiry, future.result())
+        if answer is None:
+            self._fault(account, ProviderFault("malformed"))
+            return None
+        rule = self._rules(account.terms.kind, answer.code) if answer.code else None
+        outcome = Outcome(account, answer, rule, "ok")
+        if not self._could_be_better(answer, rule):
+            return outcome
+        self._second_best = self._second_best or outcome
+        return None if self._left or self._asked else self._second_best
+
+    def _could_be_better(self, answer: Answer, rule: ErrorRule | None) -> bool:
+        if answer.info is not None and answer.info.mccmnc is not None:
+            return False
+        if self._inquiry.network and answer.code == "" and not answer.verdict:
+            return True  # it lives, or nothing at all: somebody else may know the network
+        return rule is None or rule.retry_elsewhere if answer.code else False
+
+    def _fault(self, account: Account, fault: BaseException | None) -> Outcome | None:
+        if fault is not None and not isinstance(fault, ProviderFault):
+            raise fault
+        cause = fault.cause if fault is not None else "shed"
+        self._note(_REASONS.get(cause, "err-other"))
+        if cause not in ("shed", "throttled", "breaker"):
+            self._failed.append((account.name, account.generation))
+        self._budgets.hedge.failed()
+        if self._left and not self._budgets.retry.allow(self._clock()):
+            self._left.clear()
+        return None
+
+    def _note(self, reason: str) -> None:
+        """Remember the first trouble: it is what the engineer has to mend."""
+        if self._reason == "no-provider":
+            self._reason = reason
+
+    def _late(self, account: Account, future: asyncio.Future[Answer]) -> None:
+        """Keep what comes when the question has ended: of a hedge, a probe, a slow account."""
+        if future in self._asked or future.cancelled() or future.exception() is not None:
+            return
+        self._taken(account, self._inquiry, future.result())

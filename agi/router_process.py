@@ -1,0 +1,296 @@
+"""The process that answers calls: tables, port, memory, the link to the dipper, its control."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from ipaddress import ip_network
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from agi import config
+from agi.desk import Desk
+from agi.dipper import freshness_of
+from agi.e164 import NumberingPlan
+from agi.errors import ConfigurationError, Fault, TableError, UsageError
+from agi.fastagi.server import Limits, Server, listen
+from agi.ipc import Control, path_of
+from agi.log import Writer
+from agi.lookup.link import DipperLink
+from agi.lookup.nearby import Nearby
+from agi.lookup.pipeline import Finder
+from agi.lookup.screening import Screens
+from agi.lookup.tiers.memory import MemoryTier
+from agi.metrics import Metrics
+from agi.model import ErrorRule, Line, Msisdn
+from agi.process import connection_cap
+from agi.router import Prices, Router
+from agi.routing import files
+from agi.settings import Config
+
+LINK_S: Final = 0.5
+"""How long a starting router waits for the dipper before it answers calls without it."""
+
+CONNECTED: Final = "connected"
+"""The state of the link in which the dipper is asked; see ``DipperLink``."""
+
+VERDICTS_S: Final = 300.0
+"""A router remembers verdicts no longer: their true age is the dipper's to know."""
+
+
+def link_path(state: Path) -> Path:
+    """Return the socket over which routers ask the dipper."""
+    return state / "run" / "lookup.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a router is started with.
+
+    ``tables`` is the version that serves when the files on disk have faults by now; ``sockets``
+    are those it shares with its siblings. ``finder`` stands in for the link to a dipper.
+    """
+
+    loaded: config.Loaded
+    state: Path
+    tables: files.Loaded | None = None
+    sockets: Sequence[socket.socket] = ()
+    index: int = 0
+    generation: int = 1
+    finder: Finder | None = None
+
+
+class RouterProcess:
+    """One router at work."""
+
+    def __init__(self, begun: Begun, log: Writer) -> None:
+        self._begun = begun
+        self._loaded = begun.loaded
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._generation = begun.generation
+        self._reloading = asyncio.Lock()
+        self._linked = asyncio.Event()
+        self._started = self._loop.time()
+        self.metrics = Metrics()
+
+    async def start(self) -> str:
+        """Load everything and open the port; return its address.
+
+        Raises:
+            TableError: the tables have faults, and there are none from before.
+            UsageError: the port or the state directory cannot be used.
+        """
+        settings = self._loaded.config
+        tables = self._first_tables()
+        self._warn(tables.warnings)
+        self.link: DipperLink | None = None
+        self._nearby = self._build_nearby(settings)
+        self.router = Router(
+            plan=NumberingPlan(settings.numbers.country, settings.numbers.emergency),
+            table=tables.table,
+            nearby=self._nearby,
+            prices=prices_of(settings),
+            deadline_s=settings.fastagi.deadline_ms / 1000,
+            draw=Random(os.urandom(16)).random,  # noqa: S311 - odds, not secrets
+            clock=self._loop.time,
+            id_prefix=os.urandom(4).hex(),
+            metrics=self.metrics,
+            log=self._log,
+        )
+        self.server = Server(
+            self.router,
+            limits=Limits(
+                deadline_s=settings.fastagi.deadline_ms / 1000,
+                environment_s=min(0.3, settings.fastagi.deadline_ms / 2000),
+                connections=connection_cap(),
+            ),
+            allow=[ip_network(text) for text in settings.fastagi.allow],
+            loop=self._loop,
+        )
+        desk = Desk(self.router, clock=self._loop.time, report=self.report, reload=self.reload)
+        path = path_of(self._begun.state, "router", self._begun.index)
+        self._control = Control(path, desk.handlers)
+        sockets = self._sockets(settings)
+        await self._control.start()
+        await self._connect()
+        addresses = [await self.server.start(sock) for sock in sockets]
+        host, port = addresses[0]
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._log("info", "ready", fastagi=self.address, table=self.router.table.version)
+        return self.address
+
+    async def stop(self) -> None:
+        """Take no new calls, let the running ones end, close everything."""
+        left = await self.server.drain(self._loaded.config.fastagi.deadline_ms / 1000 + 0.2)
+        self._log("info", "stopped", calls_cut=left)
+        await self._control.stop()
+        if self.link is not None:
+            await self.link.close()
+
+    # ---- parts ---------------------------------------------------------------------------
+
+    def _first_tables(self) -> files.Loaded:
+        before = self._begun.tables
+        try:
+            return files.load(self._loaded.tables, self._generation)
+        except TableError:
+            if before is None:
+                raise
+            self._log("error", "tables_refused", running=before.table.version)
+            return before
+
+    def _build_nearby(self, settings: Config) -> Nearby:
+        freshness = freshness_of(settings.cache)
+        entries = settings.cache.memory_entries
+
+        def lives_s(product: object) -> float:
+            del product
+            return VERDICTS_S
+
+        return Nearby(
+            memory=MemoryTier(entries, keep_s=freshness.keep_s),
+            screens=Screens(entries, lives_s),
+            finder=self._begun.finder or self._build_link(),
+            clock=self._loop.time,
+            error_rule=self._error_rule,
+            freshness=freshness,
+        )
+
+    def _build_link(self) -> DipperLink:
+        self.link = DipperLink(
+            link_path(self._begun.state),
+            clock=self._loop.time,
+            on_purge=self._purge,
+            on_drop=self._drop,
+            on_state=self._on_link,
+        )
+        return self.link
+
+    def _purge(self, provider: str, seconds_ago: float) -> None:
+        self._nearby.purge(provider, seconds_ago)
+
+    def _drop(self, number: Msisdn) -> None:
+        self._nearby.drop(number)
+
+    async def _connect(self) -> None:
+        if self.link is None:
+            return
+        self.link.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINK_S):
+                await self._linked.wait()
+
+    def _on_link(self, state: str) -> None:
+        connected = state == CONNECTED
+        if connected:
+            self._linked.set()
+        self._log("info" if connected else "warning", "dipper", state=state)
+
+    def _error_rule(self, kind: str, code: str) -> ErrorRule | None:
+        return self.router.table.error_rule(kind, code)  # of the table that runs by then
+
+    def _sockets(self, settings: Config) -> Sequence[socket.socket]:
+        if self._begun.sockets:
+            return self._begun.sockets
+        where = settings.fastagi.listen
+        host, _, port = where.rpartition(":")
+        try:
+            return [listen(host.strip("[]"), int(port))]
+        except OSError as bad:
+            raise UsageError(f"[fastagi] listen = {where}: {bad.strerror}") from None
+
+    # ---- reload --------------------------------------------------------------------------
+
+    async def reload(self) -> dict[str, object]:
+        """Read configuration and tables anew; return the version that runs and what has to wait.
+
+        Raises:
+            ConfigurationError: the file has faults; everything stays as it was.
+            TableError: the tables have faults; everything stays as it was.
+        """
+        async with self._reloading:
+            try:
+                waits = await self._switch()
+            except (ConfigurationError, TableError) as refused:
+                self._refused(refused)
+                raise
+            version = self.router.table.version
+            self.metrics.reloads["ok"] += 1
+            self.metrics.reload_refused = False
+            self._log("info", "reloaded", table=version)
+            return {"table": version, "restart_needed": waits}
+
+    async def _switch(self) -> list[str]:
+        fresh = config.load(self._loaded.path, os.environ, secrets=False)
+        tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
+        self._warn(tables.warnings)
+        waits = self._what_waits(fresh)
+        self._generation += 1
+        self.router.table = tables.table
+        self.router.prices = prices_of(fresh.config)
+        self._loaded = fresh
+        return waits
+
+    def _refused(self, refused: ConfigurationError | TableError) -> None:
+        self.metrics.reloads["refused"] += 1
+        self.metrics.reload_refused = True
+        for fault in refused.faults[:20]:
+            self._log("error", "reload_fault", fault=str(fault))
+        count, running = len(refused.faults), self.router.table.version
+        self._log("error", "reload_refused", faults=count, running=running)
+
+    def _what_waits(self, fresh: config.Loaded) -> list[str]:
+        """Say which changed sections a reload does not reach: they bind sockets and caches."""
+        old, new = self._begun.loaded.config, fresh.config
+        sections = ("state_directory", "fastagi", "numbers", "cache", "hooks", "log")
+        waits = [name for name in sections if getattr(old, name) != getattr(new, name)]
+        for section in waits:
+            self._log("warning", "restart_needed", section=section)
+        return waits
+
+    def _warn(self, faults: tuple[Fault, ...]) -> None:
+        if self._begun.index == 0:  # its siblings would say the same
+            for fault in faults:
+                self._log("warning", "configuration", fault=str(fault))
+
+    # ---- status --------------------------------------------------------------------------
+
+    def report(self) -> Mapping[str, object]:
+        """Return what this process counted, and how it is; see ``agi.report``."""
+        now = self._loop.time()
+        return {
+            "role": "router",
+            "index": self._begun.index,
+            "pid": os.getpid(),
+            "uptime_s": now - self._started,
+            "fastagi": self.address,
+            "country": self._begun.loaded.config.numbers.country,
+            "table": self.router.table.version,
+            "connections": [self.server.connections, self.server.limits.connections],
+            "remembered": len(self._nearby.memory),
+            "dipper": self.link.state if self.link is not None else CONNECTED,
+            "log_dropped": self._log.dropped,
+            "trouble_s": {name: now - at for name, at in self.metrics.last.items()},
+            "counts": self.metrics.snapshot(),
+        }
+
+
+def prices_of(settings: Config) -> Prices:
+    """Return what a lookup of a country's numbers costs by the first account that serves them."""
+    paid = [one for one in settings.providers if one.enabled and one.kind != "file"]
+
+    def price(country: str, line: Line | None) -> tuple[Decimal, str] | None:
+        del line
+        for one in paid:
+            if not one.countries or country in one.countries:
+                return one.price, one.currency
+        return None
+
+    return price

@@ -1,0 +1,1 @@
+"""Who is looking, and who posts: what dialdip serves by HTTP."""

@@ -101,7 +101,7 @@ class Governors:
 class Account:
     """One product of one account; one event loop only."""
 
-    def __init__(  # noqa: PLR0913 - parts, by keyword
+    def __init__(
         self,
         terms: Terms,
         *,

@@ -166,8 +166,10 @@ class DipperLink:
                 await self._attempt(wire)
             finally:
                 wire.cut("closing")
-            pause_s = FIRST_PAUSE_S if wire.welcome else min(pause_s * 2, LONGEST_PAUSE_S)
+            if wire.welcome:
+                pause_s = FIRST_PAUSE_S
             await asyncio.sleep(pause_s * (0.5 + self._draw() / 2))
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _attempt(self, wire: Wire) -> None:
         """Connect once, and wait for as long as the connection lasts."""

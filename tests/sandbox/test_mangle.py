@@ -7,6 +7,8 @@ import pytest
 from agi.sandbox.exchange import JSON, TEXT, encode
 from agi.sandbox.faults import Order, Trouble
 from agi.sandbox.mangle import mangled, needs_the_whole
+from agi.sandbox.providers import Sandbox
+from tests.sandbox.raw import ONE, Raw, play
 
 BODY = b'{"number":"+447788450450","mccmnc":"23415","status":"DELIVERED"}'
 
@@ -59,3 +61,24 @@ def test_json_is_written_with_bytes_that_are_not_utf8_when_they_were_ordered() -
     value = {"a": ["x\udcff", 1, True, None, {"b": 'q"\n'}]}
     assert b'{"a":["x\xff",1,true,null,{"b":"q\\"\\n"}]}' == encode(value)
     assert {"a": 'q"'} == json.loads(encode({"a": 'q"'}))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "expected"),
+    [
+        (Trouble.JSON_NAN, b'"mccmnc":NaN'),
+        (Trouble.JSON_DUPLICATE_KEYS, b'"mccmnc":"23415","mccmnc":"23499"'),
+        (Trouble.JSON_DEEP, b"[" * 100_000),
+        (Trouble.JSON_LINES, b"]\n[{"),
+        (Trouble.WRONG_CHARSET, '"mccmnc":"23415"'.encode("utf-16-le")),
+        (Trouble.HTML, b"<html>"),
+        (Trouble.EXTRA_RESPONSE, b'"mccmnc":"23499"'),
+    ],
+)
+def test_f16_a_streamed_array_is_spoiled_on_the_wire(trouble: Trouble, expected: bytes) -> None:
+    async def scene(sandbox: Sandbox, raw: Raw) -> None:
+        sandbox.desk.order_next(Order(trouble), 1)
+        body = f"user=demo&pass=demo&format=json&msisdn={ONE}"
+        assert expected in (await raw.ask("POST", "/npl", body)).body
+
+    play(scene, patience_s=2.0)

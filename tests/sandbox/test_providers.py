@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agi.sandbox.faults import Order, Trouble
-from agi.sandbox.providers import Excess, Sandbox
+from agi.sandbox.providers import Sandbox
+from agi.sandbox.serving import Excess
 from agi.sandbox.subscribers import Subscriber
 from tests.sandbox.raw import ONE, SOUND, Raw, play, play_with, post
 

@@ -92,13 +92,11 @@ class Disk:
         """Let reading go on at once."""
         self._retry_at["read"] = 0.0
 
-    def close_reader(self) -> None:
-        """End reading."""
+    def close(self) -> None:
+        """End both, the writer last: only it empties the log and removes it."""
         with self._lock:
+            self._begun = False
             self._end_reader()
-
-    def close_writer(self) -> None:
-        """End writing."""
         self._end_writer()
 
     def _end_writer(self) -> None:

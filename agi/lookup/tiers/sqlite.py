@@ -228,7 +228,7 @@ class SqliteStore:
             for order in orders:
                 self._on_loop(_settle, order.done, self._disk.attempt(order.work))
             self._sweep()
-        self._disk.close_writer()
+        self._disk.close()
         self._on_loop(ended.set)
 
     def _taken(self) -> tuple[list[Row], list[_Order], bool]:
@@ -267,7 +267,6 @@ class SqliteStore:
             found = self._disk.look(self._finder(question.name), self._on_damage)
             self._on_loop(self._answered, question.answer, found)
             question = self._questions.get()
-        self._disk.close_reader()
         self._on_loop(ended.set)
 
     def _finder(self, name: bytes) -> Work[Stored | None]:

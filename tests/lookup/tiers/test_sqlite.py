@@ -235,6 +235,44 @@ def test_a_question_to_a_frozen_disk_takes_50_ms_and_the_next_one_nothing(tmp_pa
     asyncio.run(main())
 
 
+def test_what_is_being_purged_is_not_believed_while_the_disk_is_at_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        held = threading.Event()
+        async with opened(sqlite_store(tmp_path / "c", Seen())) as store:
+            store.put(ONE, entry(NOW - 5), DAY)
+            store.put(TWO, entry(NOW - 100), DAY)
+            await written(store)
+            holding = asyncio.create_task(store._order(lambda _: held.wait(20), 20.0))
+            purging = asyncio.create_task(store.purge("npl", NOW - 50))
+            await asyncio.sleep(0)
+            found = [await store.get(ONE), await store.get(TWO)]
+            held.set()
+            await asyncio.gather(holding, purging)
+            assert [None, entry(NOW - 100)] == found
+            assert {} == store._distrusted
+            assert None is await store.get(ONE)
+
+    asyncio.run(main())
+
+
+def test_a_writer_that_hangs_holds_up_an_ending_for_a_second_at_most(tmp_path: Path) -> None:
+    async def main() -> float:
+        loop, store = asyncio.get_running_loop(), sqlite_store(tmp_path / "c", Seen())
+        await store.open()
+        holding = asyncio.create_task(store._order(lambda _: held.wait(20), 0.1))
+        await asyncio.sleep(0)
+        store.put(ONE, entry(), DAY)
+        start = loop.time()
+        await store.close()
+        assert None is await holding
+        return loop.time() - start
+
+    held = threading.Event()
+    spent = asyncio.run(main())
+    held.set()
+    assert 0.9 < spent < 3
+
+
 @contextlib.contextmanager
 def small_disk(place: Path, size: str) -> Iterator[None]:
     place.mkdir()
@@ -457,7 +495,7 @@ def test_f39_a_file_of_garbage_is_moved_aside_and_a_fresh_one_begun(tmp_path: Pa
     assert b"no database at all " * 500 == aside.read_bytes()
 
 
-@pytest.mark.parametrize("page", [1, 2, 3])
+@pytest.mark.parametrize("page", [1, 2, 3, 40])
 def test_f39_a_page_overwritten_with_nothing_is_found_and_the_file_replaced(
     tmp_path: Path, page: int
 ) -> None:

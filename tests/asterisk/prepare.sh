@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Put the real Asterisks of the tests in place: Debian's own packages, each in a chroot of its own.
+# Put what the tests need in place: Debian's packages, and two real Asterisks, each in a chroot.
 #
 # Usage: prepare.sh          run by `make test`; does nothing when all is there
 # Where: ${DIALDIP_TEST_CACHE:-/var/cache/dialdip-tests}/asterisk-{sid,bullseye}, about 400 MB each
@@ -24,10 +24,13 @@ install_missing() {
   command -v sipp >/dev/null || missing+=(sip-tester)
   command -v gcc >/dev/null || missing+=(gcc libc6-dev)
   command -v systemd-analyze >/dev/null || missing+=(systemd)
+  command -v redis-server >/dev/null || missing+=(redis-server)
+  command -v openssl >/dev/null || missing+=(openssl)
   [ "${#missing[@]}" = 0 ] && return
   echo "prepare: installing ${missing[*]}" >&2
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
+  # RUNLEVEL=1: the packages' own daemons need not run, see invoke-rc.d(8).
+  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
 }
 
 # The mirror that this machine already uses, whatever it is; empty: debootstrap's own default.

@@ -37,6 +37,9 @@ from agi.settings import Config
 LINK_S: Final = 0.5
 """How long a starting router waits for the dipper before it answers calls without it."""
 
+HOP_S: Final = 0.005
+"""Kept back of a deadline here; less than the dipper keeps, so that its last word is heard."""
+
 CONNECTED: Final = "connected"
 """The state of the link in which the dipper is asked; see ``DipperLink``."""
 
@@ -170,6 +173,7 @@ class RouterProcess:
             on_purge=self._purge,
             on_drop=self._drop,
             on_state=self._on_link,
+            reserve_s=HOP_S,
         )
         return self.link
 

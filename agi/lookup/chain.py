@@ -48,7 +48,7 @@ class Taken(Protocol):
 class Budgets:
     """What may be asked besides the one request that each number needs."""
 
-    hedge: HedgeBudget = field(default_factory=HedgeBudget)
+    hedge: HedgeBudget = field(default_factory=partial(HedgeBudget, burst=1.0))
     retry: RetryBudget = field(default_factory=RetryBudget)
 
 
@@ -200,6 +200,7 @@ class Chain:
         if answer is None:
             self._fault(account, ProviderFault("malformed"))
             return None
+        self._budgets.hedge.succeeded()
         rule = self._rules(account.terms.kind, answer.code) if answer.code else None
         outcome = Outcome(account, answer, rule, "ok")
         if not self._could_be_better(answer, rule):

@@ -6,7 +6,7 @@ is decided here and marked "open":
 
 - open: the limit of 30 requests a second is the account's, and counts refused tokens too.
 - open: UNDELIVERED carries a network when the subscriber is absent and the file knows it, none
-  when nobody has the number; REJECTED when the network cannot say.
+  when the number is dead or nobody has it; REJECTED when the network cannot say.
 - open: errorCode 99 comes with HTTP 500.
 - open: a fraudulent number whose last digit is odd is spelt FRAUDLENT, as in the sample.
 """
@@ -107,7 +107,7 @@ class Lanck:
 
     def _hlr(self, number: str, order: Order | None, concerned: frozenset[str]) -> Reply:
         person = self._person(number)
-        true = [Said(number, person.mccmnc)]
+        true = [Said(number, "" if live_of(person) is Live.DEAD else person.mccmnc)]
         said = spoil(true, order, concerned)
         if order is not None and order.trouble is Trouble.PENDING:
             pending = self._row(Said(number, ""), person) | {"status": "PENDING"}

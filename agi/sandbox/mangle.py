@@ -19,7 +19,9 @@ _WHOLE: Final = frozenset(
         Trouble.WRONG_CHARSET,
     }
 )
-_NETWORK: Final = re.compile(rb'"(mccmnc|MCC|status|ErrorCode)":("[^"]*")')
+_NETWORK: Final = re.compile(
+    rb'"(mccmnc|MCC|status|ErrorCode|IsActive|Listed)":("[^"]*"|true|false)'
+)
 
 
 def _again(body: bytes) -> bytes:

@@ -24,6 +24,7 @@ NUMBERS = {
     "447700900005": Subscriber("447700900005", "23415", fraud=Fraud.FRAUDULENT),
     "447700900006": Subscriber("447700900006", "23415", fraud=Fraud.FRAUDULENT),
     "447700900007": Subscriber("447700900007", "23415", fraud=Fraud.SUSPICIOUS),
+    "447700900008": Subscriber("447700900008", "23415", live=Live.DEAD),
     "442079460000": Subscriber("442079460000", "23400", line=Line.LANDLINE),
 }
 HLR, FRAUD = "/v1/insight/hlr", "/v1/insight/fraudcheck"
@@ -74,6 +75,7 @@ def test_a_number_is_read_from_a_form_json_or_a_query(form: str) -> None:
         (NORWAY, "DELIVERED", "242005"),
         ("447700900001", "UNDELIVERED", "234015"),
         ("447700900002", "REJECTED", None),
+        ("447700900008", "UNDELIVERED", None),
         ("447700900099", "UNDELIVERED", None),
     ],
 )

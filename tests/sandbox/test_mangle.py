@@ -37,6 +37,11 @@ def test_f16_a_json_body_is_spoiled_as_ordered(trouble: Trouble, expected: bytes
     assert expected == mangled(BODY, JSON, Order(trouble))
 
 
+def test_f16_a_verdict_is_spoiled_like_a_network() -> None:
+    body = b'{"TPSResult":{"Listed":true}}'
+    assert b'{"TPSResult":{"Listed":NaN}}' == mangled(body, JSON, Order(Trouble.JSON_NAN))
+
+
 def test_f16_a_deep_document_has_a_hundred_thousand_brackets() -> None:
     deep = mangled(BODY, TEXT, Order(Trouble.JSON_DEEP))
     assert (100_000, 200_000) == (deep.count(b"["), len(deep))

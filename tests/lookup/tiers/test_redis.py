@@ -535,6 +535,52 @@ def test_three_hundred_questions_cancelled_at_any_moment_mix_up_no_answers(
     asyncio.run(main())
 
 
+def test_an_answer_that_comes_too_late_reaches_no_other_question() -> None:
+    async def main() -> None:
+        seen, too_late, links = Seen(), asyncio.Event(), 0
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal links
+            links += 1
+            first = links == 1
+            while await reader.read(65_536):
+                if first:
+                    await too_late.wait()
+                    value = value_for(ONE)
+                    writer.write(b"$%d\r\n%b\r\n" % (len(value), value))
+                else:
+                    writer.write(b"$-1\r\n")
+
+        async with (
+            pretender(talk) as url,
+            opened(redis_store(url, seen, limit_s=0.1)) as store,
+        ):
+            assert 1 == links
+            too_late.set()
+            assert None is await store.get(TWO)
+            assert 2 == links
+            assert "garbage" not in seen.what
+
+    asyncio.run(main())
+
+
+def test_nothing_is_said_to_a_server_but_the_question() -> None:
+    heard: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            heard.append(data)
+            writer.write(b"$-1\r\n")
+
+    async def main() -> None:
+        async with pretender(talk) as url, opened(redis_store(url, Seen())) as store:
+            assert None is await store.get(ONE)
+
+    asyncio.run(main())
+    assert b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(KEY), KEY) == heard[1]
+    assert [True, True] == [data.startswith(b"*2\r\n$3\r\nGET\r\n") for data in heard]
+
+
 def test_plain_numbers_and_what_is_no_address_are_refused_without_quoting_it() -> None:
     async def main() -> None:
         with pytest.raises(ValueError, match="key"):

@@ -138,8 +138,9 @@ def test_a34_an_erased_number_is_in_no_byte_of_any_file(tmp_path: Path) -> None:
 def test_a34_turning_to_keyed_numbers_leaves_no_plain_one_behind(tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     filled(path, 500)
+    assert b"n4477" in bytes_of(tmp_path)
     works(path, "rekeyed", key=KEYED)
-    assert ONE.encode() not in bytes_of(tmp_path)
+    assert b"n4477" not in bytes_of(tmp_path)
 
 
 def test_an_entry_is_over_after_its_time(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool | None = True)
         *_unlisted_emergency(config, places),
     )
     return Loaded(
-        config=config,
+        config=_without_secrets(config) if secrets is None else config,
         path=path,
         passwords=passwords,
         cache_key=key,
@@ -136,8 +136,17 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool | None = True)
 
 def _without_secrets(config: Config) -> Config:
     providers = tuple(one.model_copy(update={"password": None}) for one in config.providers)
-    cache = config.cache.model_copy(update={"key": None})
+    cache = config.cache.model_copy(update={"key": None, "store": shown_store(config.cache.store)})
     return config.model_copy(update={"providers": providers, "cache": cache, "asterisk": ()})
+
+
+def shown_store(store: str) -> str:
+    """Return the setting ``[cache] store`` without the user and the password in its URL.
+
+    >>> shown_store("redis://dialdip:s3cret@10.0.0.1:6379/0")
+    'redis://...@10.0.0.1:6379/0'
+    """
+    return re.sub(r"^(rediss?://).*@", r"\1...@", store)
 
 
 def _parse(path: Path) -> tuple[str, dict[str, Any]]:

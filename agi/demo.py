@@ -25,7 +25,7 @@ from agi.lifeline import Lifeline
 from agi.log import Writer, quieten_libraries
 from agi.metrics import Metrics
 from agi.process import run
-from agi.router_process import Begun, RouterProcess
+from agi.router_process import Begun, RouterProcess, plan_of
 from agi.routing import files
 from agi.sandbox.providers import Sandbox
 from agi.sandbox.subscribers import SAMPLE, read_subscribers
@@ -112,7 +112,7 @@ async def _running(log: Writer) -> AsyncIterator[str]:
             loaded, state=state, clock=clock, error_rule=rules, metrics=Metrics(), log=log
         )
         await dipper.open()
-        router = RouterProcess(Begun(loaded, state, finder=dipper), log)
+        router = RouterProcess(Begun(loaded, state, plan_of(loaded.config), finder=dipper), log)
         try:
             yield await router.start()
         finally:
@@ -177,7 +177,7 @@ def serve_demo() -> None:
         loaded = _site(Path(name), "127.0.0.1:4573", f"{host}:{port}")
         tables = files.load(loaded.tables, 1)
         sockets = systemd.inherited(os.environ) or [_port(loaded)]
-        begun = Begun(loaded, Path(name) / "state", tables, sockets)
+        begun = Begun(loaded, Path(name) / "state", plan_of(loaded.config), tables, sockets)
         double = Role("sandbox", 0, partial(_sandbox, port))
         free.close()
         routers = (serve.router(begun, n) for n in range(loaded.config.fastagi.workers))

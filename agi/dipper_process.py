@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from agi import config
 from agi.dipper import Dipper
-from agi.e164 import NumberingPlan
 from agi.errors import Fault, TableError
 from agi.ipc import Control, path_of
 from agi.log import Writer
@@ -52,10 +51,9 @@ class DipperProcess:
             metrics=self.metrics,
             log=self._log,
         )
-        numbers = self._loaded.config.numbers
         desk = LookupDesk(
             self.dipper,
-            plan=NumberingPlan(numbers.country, numbers.emergency),
+            plan=self._begun.plan,
             clock=self._loop.time,
             report=self.report,
             reload=self.reload,

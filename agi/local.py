@@ -11,7 +11,6 @@ from agi.asking import Service
 from agi.config import Loaded
 from agi.desk import explain
 from agi.dipper import Dipper, freshness_of
-from agi.e164 import NumberingPlan
 from agi.errors import UsageError
 from agi.log import Silence
 from agi.lookup.nearby import Nearby
@@ -22,7 +21,7 @@ from agi.lookup_desk import LookupDesk
 from agi.metrics import Metrics
 from agi.model import Finding, Inquiry, Source
 from agi.router import Router
-from agi.router_process import prices_of
+from agi.router_process import plan_of, prices_of
 from agi.routing import files
 from agi.routing.table import Table
 
@@ -35,7 +34,7 @@ def _router(loaded: Loaded, table: Table, dipper: Finder) -> Router:
     clock = asyncio.get_running_loop().time
     freshness = freshness_of(settings.cache)
     return Router(
-        plan=_plan(loaded),
+        plan=plan_of(loaded.config),
         table=table,
         nearby=Nearby(
             memory=MemoryTier(1),
@@ -53,10 +52,6 @@ def _router(loaded: Loaded, table: Table, dipper: Finder) -> Router:
         metrics=Metrics(),
         log=Silence(),
     )
-
-
-def _plan(loaded: Loaded) -> NumberingPlan:
-    return NumberingPlan(loaded.config.numbers.country, loaded.config.numbers.emergency)
 
 
 class _Nobody:
@@ -118,7 +113,7 @@ def lookup_locally(
         await dipper.open()
         desk = LookupDesk(
             dipper,
-            plan=_plan(loaded),
+            plan=plan_of(loaded.config),
             clock=clock,
             report=dict,
             reload=_never,

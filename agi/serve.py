@@ -22,7 +22,7 @@ from agi.lifeline import Lifeline
 from agi.log import Direct, Writer, quieten_libraries, to_stderr
 from agi.parent import Parent
 from agi.process import Part, Process, run
-from agi.router_process import Begun, RouterProcess
+from agi.router_process import Begun, RouterProcess, plan_of
 from agi.routing import files
 
 DRAIN_S: Final = 0.5
@@ -40,7 +40,7 @@ def serve(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
     state = loaded.state(environ, root=os.geteuid() == 0)
     tables = files.load(loaded.tables, 1)
     sockets = systemd.inherited(environ) or [_listen(loaded)]
-    begun = Begun(loaded, state, tables, sockets)
+    begun = Begun(loaded, state, plan_of(loaded.config), tables, sockets)
     workers = loaded.config.fastagi.workers
     supervise([dipper(begun), *(router(begun, index) for index in range(workers))], loaded)
 
@@ -68,7 +68,7 @@ def run_router(loaded: config.Loaded, environ: Mapping[str, str], index: int) ->
         UsageError: the port or the state directory cannot be used.
     """
     state = loaded.state(environ, root=os.geteuid() == 0)
-    begun = Begun(loaded, state, None, systemd.inherited(environ), index)
+    begun = Begun(loaded, state, plan_of(loaded.config), None, systemd.inherited(environ), index)
     _alone(lambda log: RouterProcess(begun, log), loaded, "ready fastagi={} web=off")
 
 
@@ -80,7 +80,7 @@ def run_dipper(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
         TableError: the tables have faults.
         UsageError: an address or the state directory cannot be used.
     """
-    begun = Begun(loaded, loaded.state(environ, root=os.geteuid() == 0))
+    begun = Begun(loaded, loaded.state(environ, root=os.geteuid() == 0), plan_of(loaded.config))
     _alone(lambda log: DipperProcess(begun, log), loaded, "ready dipper{}")
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from agi.sandbox import lanck, npl
+from agi.sandbox import lanck
 from agi.sandbox.control import PREFIX, control
 from agi.sandbox.counters import Books, Counters
 from agi.sandbox.datasoap import DataSoap
@@ -26,11 +27,37 @@ from agi.sandbox.hlrlookup import HlrLookup
 from agi.sandbox.npl_api import Npl
 from agi.sandbox.people import People
 from agi.sandbox.postback import Runner
-from agi.sandbox.serving import Excess, Serving
+from agi.sandbox.serving import Excess, Serving, Terms
 from agi.sandbox.subscribers import Subscriber
 from agi.sandbox.wire import BadRequest, Request, Wire, whole
 
 _MAX_CONNECTIONS: Final = 900  # below the usual soft limit of 1,024 descriptors
+
+
+@dataclass(frozen=True, slots=True)
+class Vendors:
+    """Terms that only one vendor has.
+
+    ``lanck_per_second`` limits requests, ``hlrlookup_per_second`` numbers of one network,
+    ``datasoap_per_second`` what one token asks, each in any second; 0: no limit. ``datasoap_mnc``:
+    Data Soap tells the MNC and whether a number was ported, which no page shows. ``wrapped``:
+    hlrlookup's answers stand under a key ``body``.
+    """
+
+    lanck_per_second: float = lanck.REQUESTS_PER_SECOND
+    hlrlookup_per_second: float = 0
+    datasoap_per_second: float = 0
+    datasoap_mnc: bool = False
+    wrapped: bool = False
+
+
+def _services(ground: Ground, vendors: Vendors, eol: str) -> tuple[Service, ...]:
+    return (
+        Npl(ground, eol),
+        lanck.Lanck(ground, vendors.lanck_per_second),
+        HlrLookup(ground, per_second=vendors.hlrlookup_per_second, wrapped=vendors.wrapped),
+        DataSoap(ground, mnc=vendors.datasoap_mnc, per_second=vendors.datasoap_per_second),
+    )
 
 
 class Sandbox:
@@ -52,11 +79,7 @@ class Sandbox:
             would have been ready; open in the vendor's page.
         patience_s: the longest that anything lasts on a connection.
         others: the network (MCC and MNC) of every number that is not listed; empty: unknown.
-        lanck_per_second: requests in any second at LANCK; 0: no limit.
-        hlrlookup_per_second: numbers of one network in any second at hlrlookup; 0: no limit.
-        datasoap_per_second: the token's own limit at Data Soap; 0: no limit.
-        datasoap_mnc: Data Soap tells the MNC and whether a number was ported, which no page shows.
-        wrapped: hlrlookup's answers stand under a key ``body``.
+        vendors: what only one vendor has, his limits above all.
         clock: monotonic seconds, for limits and flapping.
         wall: seconds since 1970, for time stamps.
     """
@@ -77,11 +100,7 @@ class Sandbox:
         keeps_abandoned: bool = False,
         patience_s: float = 60.0,
         others: str = "",
-        lanck_per_second: float = lanck.REQUESTS_PER_SECOND,
-        hlrlookup_per_second: float = 0,
-        datasoap_per_second: float = 0,
-        datasoap_mnc: bool = False,
-        wrapped: bool = False,
+        vendors: Vendors = Vendors(),
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -94,30 +113,14 @@ class Sandbox:
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner = Runner(self._posted, patience_s)
-        people = People(subscribers, others)
-        ground = Ground(self.account, people, clock, wall)
-        eol = "\r\n" if crlf else "\n"
-        self._services: tuple[Service, ...] = (
-            Npl(ground, eol),
-            lanck.Lanck(ground, lanck_per_second),
-            HlrLookup(ground, per_second=hlrlookup_per_second, wrapped=wrapped),
-            DataSoap(ground, mnc=datasoap_mnc, per_second=datasoap_per_second),
-        )
-        self._serving = Serving(
-            ground,
-            self.desk,
-            self.books,
-            self._runner,
-            self._changed,
-            connections=connections,
-            latency_ms=latency_ms,
-            framing=framing,
-            excess=excess,
-            busy_line=(npl.Refusal.BUSY + eol).encode(),
-            keeps_abandoned=keeps_abandoned,
-            patience_s=patience_s,
-        )
         self.door = Door(self._connected, self._end_connections)
+        ground = Ground(self.account, People(subscribers, others), clock, wall)
+        eol = "\r\n" if crlf else "\n"
+        terms = Terms(connections, latency_ms, framing, excess, eol, keeps_abandoned, patience_s)
+        self._services = _services(ground, vendors, eol)
+        self._serving = Serving(
+            ground, terms, self.desk, books=self.books, runner=self._runner, changed=self._changed
+        )
 
     @property
     def counters(self) -> Counters:

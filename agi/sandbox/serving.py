@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from agi.sandbox.counters import Books
 from agi.sandbox.delivery import Framing, acted, chunk, deliver, ending, opening
@@ -12,11 +14,12 @@ from agi.sandbox.desk import Desk
 from agi.sandbox.exchange import JSON, TEXT, Api, Asked, Ground, Pieces, Reply, Service
 from agi.sandbox.faults import Order, Trouble
 from agi.sandbox.mangle import mangled, needs_the_whole
+from agi.sandbox.npl import Refusal
 from agi.sandbox.people import slowest_ms, time_ms
 from agi.sandbox.postback import Runner
 from agi.sandbox.wire import Wire, whole
 
-_ECONOMY_MS = 5
+_ECONOMY_MS: Final = 5
 
 
 class Excess(StrEnum):
@@ -30,47 +33,48 @@ class Excess(StrEnum):
     HTTP = "http"  # 503
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of the account, as ``Sandbox`` describes them."""
+
+    connections: int
+    latency_ms: int
+    framing: Framing
+    excess: Excess
+    eol: str
+    keeps_abandoned: bool
+    patience_s: float
+
+
 class Serving:
     """Answers the questions of all APIs; ``latencies`` holds what was ordered of them, in ms."""
 
-    def __init__(  # noqa: PLR0913 - the terms of the account, passed on
+    def __init__(  # noqa: PLR0913 - the parts of one account
         self,
         ground: Ground,
+        terms: Terms,
         desk: Desk,
+        *,
         books: Books,
         runner: Runner,
         changed: asyncio.Event,
-        *,
-        connections: int,
-        latency_ms: int,
-        framing: Framing,
-        excess: Excess,
-        busy_line: bytes,
-        keeps_abandoned: bool,
-        patience_s: float,
     ) -> None:
         self.latencies: dict[Api, int] = {}
         self._ground = ground
+        self._terms = terms
         self._desk = desk
         self._books = books
         self._runner = runner
         self._changed = changed
-        self._connections = connections
-        self._latency_ms = latency_ms
-        self._framing = framing
-        self._excess = excess
-        self._busy_line = busy_line
-        self._keeps_abandoned = keeps_abandoned
-        self._patience_s = patience_s
 
     def usual_ms(self, api: Api) -> int:
         """Return how long a number takes that has no latency of its own."""
-        return self.latencies.get(api, self._latency_ms)
+        return self.latencies.get(api, self._terms.latency_ms)
 
     async def admit(self, wire: Wire, service: Service, asked: Asked | Reply) -> bool:
         """Take one request, or refuse it as one too many; say whether the connection lives on."""
         api = service.api
-        full = api is Api.NPL and self._books.apis[api].busy >= self._connections
+        full = api is Api.NPL and self._books.apis[api].busy >= self._terms.connections
         for counters in self._books.of(api):
             counters.arrived()
             counters.refused += full
@@ -79,7 +83,7 @@ class Serving:
         if full:
             return await self._refuse_excess(wire)
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._terms.patience_s):
                 return await self._answer(wire, service, asked)
         finally:
             for counters in self._books.of(api):  # not those of before: a reset may have come
@@ -87,11 +91,14 @@ class Serving:
             self._changed.set()
 
     async def _refuse_excess(self, wire: Wire) -> bool:
-        if self._excess is Excess.FAIL:
-            return await self._say(wire, Api.NPL, Reply(self._busy_line, kind=TEXT))
-        if self._excess is Excess.HTTP:
+        if self._terms.excess is Excess.FAIL:
+            return await self._say(wire, Api.NPL, Reply(self._busy_line(), kind=TEXT))
+        if self._terms.excess is Excess.HTTP:
             await wire.send(whole(503, TEXT, b"", ("Connection", "close")))
         return False
+
+    def _busy_line(self) -> bytes:
+        return (Refusal.BUSY + self._terms.eol).encode()
 
     async def _say(self, wire: Wire, api: Api, refusal: Reply) -> bool:
         for counters in self._books.of(api):
@@ -99,7 +106,7 @@ class Serving:
         return await deliver(wire, refusal, None, self._framing_of(api))
 
     def _framing_of(self, api: Api) -> Framing:
-        return self._framing if api is Api.NPL else Framing.LENGTH
+        return self._terms.framing if api is Api.NPL else Framing.LENGTH
 
     async def _answer(self, wire: Wire, service: Service, asked: Asked | Reply) -> bool:
         api, numbers = service.api, asked.numbers if isinstance(asked, Asked) else ()
@@ -145,7 +152,7 @@ class Serving:
         self, wire: Wire, pieces: Pieces, asked: Asked, order: Order | None, ids: frozenset[str]
     ) -> bool:
         """Send each number's object when it is ready, the quickest first (NPL page, v3.32)."""
-        framing = Framing.CHUNKED if self._framing is Framing.LENGTH else self._framing
+        framing = Framing.CHUNKED if self._terms.framing is Framing.LENGTH else self._terms.framing
         await wire.send(opening(JSON, framing))
         waited_ms, before = 0, b"["
         for ms, numbers in self._by_time(asked.numbers, self._extra_ms(order)):
@@ -197,6 +204,6 @@ class Serving:
         for counters in self._books.of(api):
             counters.abandoned += 1
         self._changed.set()
-        if self._keeps_abandoned:
+        if self._terms.keeps_abandoned:
             await asyncio.sleep(max(0.0, latency_s - (time.monotonic() - since)))
         return True

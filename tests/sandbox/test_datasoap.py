@@ -11,7 +11,7 @@ import pytest
 from agi.model import Live
 from agi.sandbox.datasoap import digits_of, is_local
 from agi.sandbox.faults import Order, Trouble, parse_order
-from agi.sandbox.providers import Sandbox
+from agi.sandbox.providers import Sandbox, Vendors
 from agi.sandbox.subscribers import Subscriber
 from tests.sandbox.raw import Raw, Seen, play_with
 
@@ -130,7 +130,7 @@ def test_no_credit_and_the_tokens_own_limit_are_errors() -> None:
         codes += [(await ask(raw, ONE)).json["DataSoapAPIResponse"].get("ErrorCode")]
         assert [None, "-98", "-97"] == codes
 
-    played(scene, credits_left=1, datasoap_per_second=2, clock=lambda: 100.0)
+    played(scene, credits_left=1, vendors=Vendors(datasoap_per_second=2), clock=lambda: 100.0)
 
 
 def test_the_network_is_told_only_when_the_account_shows_it() -> None:
@@ -138,7 +138,7 @@ def test_the_network_is_told_only_when_the_account_shows_it() -> None:
         result = (await ask(raw, ONE)).json["DataSoapAPIResponse"]["HLRResult"]
         assert ("234", "15", True) == (result["MCC"], result["MNC"], result["Ported"])
 
-    played(scene, datasoap_mnc=True)
+    played(scene, vendors=Vendors(datasoap_mnc=True))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from agi.model import Line, Live
 from agi.sandbox.faults import Order, Trouble
-from agi.sandbox.providers import Sandbox
+from agi.sandbox.providers import Sandbox, Vendors
 from agi.sandbox.subscribers import Subscriber
 from tests.sandbox.raw import Raw, Seen, play_with
 
@@ -176,7 +176,7 @@ def test_a_busy_network_refuses_and_another_answers() -> None:
         assert 200 == (await ask(raw, "447700900001")).status
         assert 3 == sandbox.counters.charged
 
-    played(scene, hlrlookup_per_second=2, clock=lambda: 100.0)
+    played(scene, vendors=Vendors(hlrlookup_per_second=2), clock=lambda: 100.0)
 
 
 def test_results_may_stand_under_body() -> None:
@@ -190,7 +190,7 @@ def test_results_may_stand_under_body() -> None:
     async def always(_sandbox: Sandbox, raw: Raw) -> None:
         assert ["body"] == list((await ask(raw, SAMPLE)).json)
 
-    played(always, wrapped=True)
+    played(always, vendors=Vendors(wrapped=True))
 
 
 @pytest.mark.parametrize(

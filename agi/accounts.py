@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -128,3 +128,33 @@ def terms(account: ProviderAccount, product: Product, lines: frozenset[Line]) ->
         currency=account.currency,
         by_country=account.kind in BY_COUNTRY,
     )
+
+
+SOLD_AS: Final[Mapping[Product, tuple[str, str]]] = MappingProxyType(
+    {
+        Product.FRAUD: ("lanck", "fraud"),
+        Product.TPS: ("datasoap", "tps"),
+        Product.UNSUBSCRIBE: ("datasoap", "unsubscribe"),
+    }
+)
+"""Which kind sells a screen, and as which of its types."""
+
+
+def unasked_screens(
+    accounts: Iterable[ProviderAccount], wanted: Mapping[Product, Sequence[str]]
+) -> list[str]:
+    """Return, in words, the screens that accounts of the tables want and no provider is asked for.
+
+    Such a screen never has a verdict: what fails open goes out, what fails closed is rejected.
+    """
+    sold = {(one.kind, name) for one in accounts if one.enabled for name in one.asked}
+    return [
+        f"accounts.csv wants the screen {product} for {_for_whom(who)}, and no enabled provider "
+        f'is asked for it: kind = "{SOLD_AS[product][0]}" with "{SOLD_AS[product][1]}" in types'
+        for product, who in wanted.items()
+        if SOLD_AS[product] not in sold
+    ]
+
+
+def _for_whom(names: Sequence[str]) -> str:
+    return ", ".join(name or "every other account" for name in names)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from agi import ipc
 from agi.errors import Unreachable, UsageError
 from agi.report import combine
+
+AT_ONCE: Final = 16
+"""So many questions are put at once."""
+
+STATUS_S: Final = 2.0
+"""A process that says nothing for so long is frozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +54,32 @@ class Service:
         Raises:
             Unreachable: none of them answers.
         """
-        told, silent = [], []
-        for path in (*self.routers, self.dipper):
-            try:
-                told.append(ipc.ask(path, "status", timeout_s=2.0))
-            except Unreachable:
-                silent.append(path.stem)
+        paths = (*self.routers, self.dipper)
+        with ThreadPoolExecutor(AT_ONCE) as shell:  # several may be frozen
+            found = dict(zip(paths, shell.map(_status_of, paths), strict=True))
+        told = [one for one in found.values() if one is not None]
         if not told:
             raise Unreachable(
                 f"the service does not answer at {self.router}; "
                 "is dialdip serve running with this configuration?"
             )
-        return combine(told, silent)
+        silent = [path for path in paths if found[path] is None and path.exists()]
+        return combine(told, {path.stem: ipc.alive(path) for path in silent})
+
+    def lookup(self, numbers: Sequence[str], *, fresh: bool, screens: Sequence[str]) -> Iterator[Any]:
+        """Yield the dipper's answers in the order of the numbers; it may ask for several in one go.
+
+        Raises:
+            Unreachable: the dipper does not answer.
+            UsageError: it refuses; its reason.
+        """
+
+        def one(number: str) -> Any:  # noqa: ANN401 - JSON
+            asked: dict[str, object] = {"number": number, "fresh": fresh, "screens": list(screens)}
+            return ipc.ask(self.dipper, "lookup", timeout_s=10, **asked)
+
+        with ThreadPoolExecutor(AT_ONCE) as shell:
+            yield from shell.map(one, numbers)
 
     def reload(self) -> dict[str, object]:
         """Have every process read configuration and tables anew; the dipper first.
@@ -88,3 +109,10 @@ class Service:
                     f"{path.stem} does not answer and may remember the number: try again"
                 ) from None
         return {"forgotten": known}
+
+
+def _status_of(path: Path) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return ipc.ask(path, "status", timeout_s=STATUS_S)
+    except Unreachable:
+        return None

@@ -68,7 +68,9 @@ def config_show(context: click.Context) -> int:
     """Print what is in force, defaults included and secrets left out, as JSON."""
     from agi.console import document
 
-    document(loaded(context).config.model_dump(mode="json"))
+    settings = loaded(context).config.model_dump(mode="json")
+    settings["cache"]["store"] = config.shown_store(settings["cache"]["store"])
+    document(settings)
     return exits.YES
 
 

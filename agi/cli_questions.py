@@ -84,12 +84,8 @@ def lookup(  # noqa: PLR0913 - one for each option
     else:
         from agi.console import progress
 
-        answers = [
-            ipc.ask(
-                asked.dipper, "lookup", number=one, fresh=fresh, screens=list(screens), timeout_s=10
-            )
-            for one in progress(numbers, "looking up")
-        ]
+        found = asked.lookup(numbers, fresh=fresh, screens=screens)
+        answers = list(progress(found, len(numbers), "looking up"))
     views.lookups(answers, as_json=as_json)
     return exits.YES if all(answer.get("mccmnc") for answer in answers) else exits.NO
 

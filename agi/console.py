@@ -68,11 +68,11 @@ class Screen:
             sys.stdout.write(line.rstrip() + "\n")
 
 
-def progress(items: Sequence[T], what: str) -> Iterable[T]:
+def progress(items: Iterable[T], total: int, what: str) -> Iterable[T]:
     """Yield the items, with a bar on a terminal's standard error when there are several."""
-    if len(items) < MANY or not sys.stderr.isatty():
+    if total < MANY or not sys.stderr.isatty():
         return items
-    return track(items, what, console=Console(stderr=True), transient=True)
+    return track(items, what, total=total, console=Console(stderr=True), transient=True)
 
 
 def document(value: object) -> None:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping
 
 from agi import config
+from agi.accounts import unasked_screens
 from agi.dipper import Dipper
-from agi.errors import Fault, TableError
+from agi.errors import ConfigurationError, Fault, TableError
 from agi.ipc import Control, path_of
 from agi.log import Writer
 from agi.lookup.door import DipperDoor
@@ -65,6 +66,7 @@ class DipperProcess:
         self._door = DipperDoor(link_path(self._begun.state), self.dipper, clock=self._loop.time)
         self.dipper.on_purge = self._purged
         await self._door.start()
+        self._warn(self._loaded.warnings)
         self._log("info", "dipper_ready", providers=len(self.dipper.books.books))
         return ""
 
@@ -82,14 +84,15 @@ class DipperProcess:
             TableError: the tables have faults; everything stays as it was.
         """
         async with self._reloading:
-            fresh = config.load(self._loaded.path, os.environ)
-            tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
-            await self.dipper.reload(fresh)
-            self._generation += 1
-            self._loaded = fresh
-            self._table = tables.table
-            self._warn(fresh.warnings)
-            return {"table": tables.table.version, "restart_needed": []}
+            try:
+                waits = await self._switch()
+            except (ConfigurationError, TableError) as refused:
+                self._refused(refused)
+                raise
+            self.metrics.reloads["ok"] += 1
+            self.metrics.reload_refused = False
+            self._log("info", "dipper_reloaded", table=self._table.version)
+            return {"table": self._table.version, "restart_needed": waits}
 
     def report(self) -> Mapping[str, object]:
         """Return what this process counted, and how it is; see ``agi.report``."""
@@ -104,8 +107,38 @@ class DipperProcess:
             "store": self._loaded.config.cache.store.partition(":")[0],
             "log_dropped": self._log.dropped,
             "providers": self.dipper.providers(),
+            "unasked": self._unasked(),
             "counts": self.metrics.snapshot(),
         }
+
+    async def _switch(self) -> list[str]:
+        fresh = config.load(self._loaded.path, os.environ)
+        tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
+        await self.dipper.reload(fresh)
+        self._generation += 1
+        self._loaded = fresh
+        self._table = tables.table
+        self._warn(fresh.warnings)
+        return self._what_waits(fresh)
+
+    def _refused(self, refused: ConfigurationError | TableError) -> None:
+        self.metrics.reloads["refused"] += 1
+        self.metrics.reload_refused = True
+        for fault in refused.faults[:20]:
+            self._log("error", "dipper_reload_fault", fault=str(fault))
+        self._log("error", "dipper_reload_refused", faults=len(refused.faults))
+
+    def _what_waits(self, fresh: config.Loaded) -> list[str]:
+        """Say which changed sections a reload does not reach: store and door stay open."""
+        begun = self._begun.loaded
+        waits = [
+            name
+            for name in ("cache", "hooks")
+            if getattr(begun.config, name) != getattr(fresh.config, name)
+        ]
+        if begun.cache_key != fresh.cache_key and "cache" not in waits:
+            waits.append("cache")
+        return waits
 
     def _first_table(self) -> Table:
         before = self._begun.tables
@@ -128,3 +161,8 @@ class DipperProcess:
     def _warn(self, faults: tuple[Fault, ...]) -> None:
         for fault in faults:
             self._log("warning", "configuration", fault=str(fault))
+        for what in self._unasked():
+            self._log("warning", "screen_without_provider", note=what)
+
+    def _unasked(self) -> list[str]:
+        return unasked_screens(self._loaded.config.providers, self._table.screens_wanted)

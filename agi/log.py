@@ -63,21 +63,6 @@ class Silence:
         """Take no notice."""
 
 
-class Direct:
-    """A log for a process without threads: each line is written at once. Rare lines only."""
-
-    def __init__(self, stream: TextIO, *, terminal: bool = False) -> None:
-        self._stream = stream
-        self._render = _chain(terminal=terminal)
-
-    def __call__(self, level: str, event: str, **values: object) -> None:
-        """Write one line; a stream that is gone ends the log, never the process."""
-        line = self._render(level, {"timestamp": _iso(time.time()), "event": event, **values})
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(line)
-            self._stream.flush()
-
-
 def mask(number: str) -> str:
     """Return what may stand in a log: the first four and the last two digits of a long number.
 

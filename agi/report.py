@@ -29,10 +29,11 @@ Told = Mapping[str, Any]
 _MISSING: Final[Told] = {"providers": (), "store": "", "routers": 0, "remembered": 0}
 
 
-def combine(told: Sequence[Told], silent: Sequence[str]) -> dict[str, object]:
+def combine(told: Sequence[Told], silent: Mapping[str, bool]) -> dict[str, object]:
     """Return the report as JSON values; ``troubles`` is empty when all is well.
 
-    ``told`` is what the processes said, ``silent`` the names of those that did not answer.
+    ``told`` is what the processes said, ``silent`` the names of those that did not answer, and
+    whether there is such a process at all.
     """
     routers = [one for one in told if one["role"] == "router"]
     dipper = next((one for one in told if one["role"] == "dipper"), None)
@@ -41,7 +42,7 @@ def combine(told: Sequence[Told], silent: Sequence[str]) -> dict[str, object]:
         metrics.absorb(one["counts"])
     return {
         "troubles": [
-            *(f"{name} does not answer: frozen, or just being replaced" for name in silent),
+            *(_silent(name, there=there) for name, there in silent.items()),
             *_of_processes(routers, dipper, silent),
             *_of_lookups(metrics, dipper),
             *_of_endings(metrics, routers),
@@ -129,8 +130,14 @@ def _outcomes(metrics: Metrics, provider: str) -> str:
 # ---- what is wrong -----------------------------------------------------------------------
 
 
+def _silent(name: str, *, there: bool) -> str:
+    if there:
+        return f"{name} does not answer: it is frozen"
+    return f"{name} is gone: it was killed, and is being replaced unless its log says why not"
+
+
 def _of_processes(
-    routers: Sequence[Told], dipper: Told | None, silent: Sequence[str]
+    routers: Sequence[Told], dipper: Told | None, silent: Mapping[str, bool]
 ) -> Iterator[str]:
     if not routers:
         yield "no router answers: calls take the dialplan's default"
@@ -144,9 +151,6 @@ def _of_processes(
             yield f"router-{one['index']}: {used} of {room} connections are in use"
     if len({str(one["table"]) for one in routers}) > 1:
         yield "the routers have different tables: reload, and see what is refused"
-    dropped = sum(one["log_dropped"] for one in routers)
-    if dropped:
-        yield f"{dropped} log lines were dropped: the log's reader is too slow"
 
 
 def _of_lookups(metrics: Metrics, dipper: Told | None) -> Iterator[str]:
@@ -155,6 +159,7 @@ def _of_lookups(metrics: Metrics, dipper: Told | None) -> Iterator[str]:
         yield "no provider is configured: every call goes by prefix or default"
     for state in states:
         yield from _of_provider(metrics, state)
+    yield from () if dipper is None else dipper.get("unasked", ())
     calls = sum(metrics.calls.values())
     blind = sum(n for (_, source, _), n in metrics.calls.items() if source == Source.DEFAULT)
     if calls >= ENOUGH and blind > calls * SLOW_SHARE:
@@ -189,6 +194,9 @@ def _of_endings(metrics: Metrics, routers: Sequence[Told]) -> Iterator[str]:
 
 
 def _of_odds(metrics: Metrics, told: Sequence[Told]) -> Iterator[str]:
+    dropped = sum(one["log_dropped"] for one in told)
+    if dropped:
+        yield f"{dropped} log lines were dropped: the log's reader is too slow"
     if any(one["counts"]["reload_refused"] for one in told):
         yield "a reload was refused: the tables or the configuration on disk have faults"
     for (what, who), count in metrics.oddities.items():

@@ -19,8 +19,8 @@ from agi.dipper_process import DipperProcess
 from agi.errors import UsageError
 from agi.fastagi.server import listen
 from agi.lifeline import Lifeline
-from agi.log import Direct, Writer, quieten_libraries, to_stderr
-from agi.parent import Parent
+from agi.log import Writer, quieten_libraries, to_stderr
+from agi.parent import Notes, Parent
 from agi.process import Part, Process, run
 from agi.router_process import Begun, RouterProcess, plan_of
 from agi.routing import files
@@ -53,7 +53,7 @@ def supervise(roles: Sequence[Role], loaded: config.Loaded) -> None:
     """
     parent = Parent(
         roles,
-        log=Direct(sys.stderr, terminal=sys.stderr.isatty()),
+        log=Notes(sys.stderr.fileno()),
         grace_s=loaded.config.fastagi.deadline_ms / 1000 + DRAIN_S,
         on_ready=_announce,
     )

@@ -34,11 +34,16 @@ class Site:
     provider: str = "http://127.0.0.1:9/npl"
     fastagi: str = ""
     extra: str = ""
+    workers: int = 1
     files: dict[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
         return self.directory / "dialdip.toml"
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
 
     @property
     def tables(self) -> Path:
@@ -51,7 +56,7 @@ class Site:
 state_directory = "state"
 [fastagi]
 listen = "127.0.0.1:0"
-workers = 1
+workers = {self.workers}
 {self.fastagi}
 [[providers]]
 name = "npl"

@@ -15,11 +15,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from agi import ipc
+from agi.asking import Service
 from agi.fastagi.client import ask
 from tests.fastagi.wire import environment
 from tests.service import PROGRAM, Running, Site, sandbox, service
@@ -48,6 +49,10 @@ def test_a_cold_number_is_looked_up_and_a_warm_one_remembered(site: Site) -> Non
         assert ("23415", "memory", "ok", "vodafone") == told(warm.variables)
         assert "+447788450450" == warm.variables["CARRIER_NUMBER_1"]
         assert warm.seconds < cold.seconds
+
+
+def status(site: Site) -> dict[str, Any]:
+    return Service(site.state).status()
 
 
 def told(variables: dict[str, str]) -> tuple[str, str, str, str]:
@@ -90,7 +95,7 @@ def test_an_answer_about_another_number_is_never_used(site: Site) -> None:
             answer = running.ask("07720123105")
             assert ("", "default", "err-other", "transit") == told(answer.variables)
         running.wait_for_log('"event":"answers_for_other_numbers"')
-        report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
+        report = status(site)
         assert 2 == report["providers"][0]["strangers"]
         assert 1 == running.log().count("answers_for_other_numbers")
 
@@ -221,7 +226,7 @@ def test_refusals_are_counted_and_each_kind_logged_once(site: Site) -> None:
             for query in ("h", "i", "t", "T", "44&PJSIP/x"):
                 assert not running.ask(query).committed
         running.wait_for_log('"kind":"misrouted_pattern"')
-        report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
+        report = status(site)
         assert {"misrouted_pattern": 12, "bad-url": 3} == report["refused"]
         assert 1 == running.log().count('"kind":"misrouted_pattern"')
         assert 1 == running.log().count('"kind":"bad-url"')
@@ -256,17 +261,22 @@ def test_an_injection_is_refused_without_commit_counted_and_logged_once(
                     assert b"" == sock.recv(4096)
         running.wait_for_log(f'"kind":"{kind}"')
         assert running.ask(VODAFONE).committed
-        report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
+        report = status(site)
         assert {kind: 3} == report["refused"]
         assert 1 == running.log().count(f'"kind":"{kind}"')
+
+
+def descriptors(site: Site) -> int:
+    """Return how many all processes of the service hold, but for those that ask them."""
+    pids = [one["pid"] for one in status(site)["processes"]]
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
 
 
 def test_f9_two_hundred_calls_of_an_asterisk_that_died_leave_nothing(site: Site) -> None:
     """F9: every session ends at once; the descriptors are back where they were."""
     with service(site) as running:
         running.ask(VODAFONE)
-        fds = Path(f"/proc/{running.process.pid}/fd")
-        before = len(list(fds.iterdir()))
+        before = descriptors(site)
         host, port = running.agi.removeprefix("agi://").split(":")
         calls = [socket.create_connection((host, int(port))) for _ in range(200)]
         for call in calls:
@@ -274,13 +284,12 @@ def test_f9_two_hundred_calls_of_an_asterisk_that_died_leave_nothing(site: Site)
         for call in calls:
             call.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             call.close()
-        path = ipc.path_of(site.directory / "state", "router")
         until = time.monotonic() + 1.0
-        while not ipc.ask(path, "status")["service"]["connections"].startswith("0 of"):
+        while not status(site)["service"]["connections"].startswith("0 of"):
             assert time.monotonic() < until
         # The provider's connection goes last: what was asked is read to its end, twice 0.8 s.
         until = time.monotonic() + 10.0
-        while len(list(fds.iterdir())) > before:
+        while descriptors(site) > before:
             assert time.monotonic() < until
             os.sched_yield()
         assert '"level":"error"' not in running.log()
@@ -487,7 +496,7 @@ def test_under_systemd_it_takes_the_socket_says_ready_and_feeds_the_watchdog(sit
 
 def test_the_soft_limit_of_descriptors_is_raised_and_calls_stay_below(site: Site) -> None:
     with service(site):
-        report = ipc.ask(ipc.path_of(site.directory / "state", "router"), "status")
+        report = status(site)
         limit = int(report["service"]["connections"].split()[-1])
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         assert limit < min(hard, 65_536)

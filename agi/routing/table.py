@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from agi.model import ErrorRule, NumberInfo
+from agi.model import ErrorRule, NumberInfo, Product
 from agi.routing.accounts import Screenings
 from agi.routing.ranges import NO_RANGES, Ranges
 from agi.routing.sameroute import Bound, SameRoute
@@ -238,6 +238,15 @@ class Table:
     def screening(self, account: str) -> Screening:
         """Return what an account does about the screens; ``NO_SCREENING`` when nothing."""
         return self._screenings.get(account, self._everybody)
+
+    @property
+    def screens_wanted(self) -> Mapping[Product, tuple[str, ...]]:
+        """The screens that ``accounts.csv`` asks for, and for which accounts."""
+        wanted: dict[Product, tuple[str, ...]] = {}
+        for account, screening in self._screenings.items():
+            for product in screening.asked:
+                wanted[product] = (*wanted.get(product, ()), account)
+        return wanted
 
     def match(self, facts: Facts) -> Rule:
         """Return the most specific rule that matches the call; there always is one."""

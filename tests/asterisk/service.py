@@ -55,8 +55,8 @@ class Dialdip:
     said: list[str] = field(default_factory=list)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to this process."""
-        self.process.send_signal(number)
+        """Send a signal to all of its processes: the parent alone would be replaced by nobody."""
+        os.killpg(self.process.pid, number)
 
 
 @contextlib.asynccontextmanager
@@ -68,14 +68,15 @@ async def _spoken(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
         yield process, line
     finally:
-        if process.returncode is None:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 

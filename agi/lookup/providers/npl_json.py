@@ -164,6 +164,8 @@ def _understand(number: Msisdn, said: _Object) -> Answer:
         live = refused.info.live if refused.info else live
     elif network is None and _text(said.validnumber).lower() == "false":
         return Answer(number, Outcome.INVALID_NUMBER, code=INVALID)
+    if network is None and live is None:
+        return Answer(number, Outcome.TEMPORARY)  # "pending", or a word that we do not know
     mccmnc = None if network is None else network.mccmnc
     return Answer(number, Outcome.OK, NumberInfo(mccmnc, live, None, _line(said)))
 

@@ -38,6 +38,12 @@ _FIRST_LINES: Final = (
 )
 
 
+_NAME = re.compile(
+    r"(?!(?i:err|pending\Z|processing\Z|queued\Z|unknown\Z))(?:[A-Za-z][A-Za-z0-9 &.'()/-]{1,63})?"
+)
+_NOT_YET = frozenset(("pending", "processing", "queued", "unknown"))
+
+
 class NplReading:
     """One answer being read: ``QUERYOK``, a line per number in any order, ``ENDBATCH``.
 
@@ -140,14 +146,18 @@ def _understand(number: Msisdn, code: str) -> Answer:
     """Read what follows the number: an error code, or ``mccmnc[,msc,imsi]``.
 
     MSC and IMSI are personal data and end here. Codes are exactly as the page writes them
-    (``ERR29``); anything else that begins like one is not understood.
+    (``ERR29``); anything else that begins like one is not understood. A name of a network says
+    that the number lives; before v2.2 American numbers had one instead of a code. A word that says
+    "not yet" says nothing.
     """
     error = _ERROR.fullmatch(code)
     if error is not None:
         return refusal(number, f"err{int(error[1])}")
     network = code.partition(",")[0].strip()
-    if not network or not (network[0].isdigit() or network[:3].upper() == "ERR"):
+    if _NAME.fullmatch(network):
         return Answer(number, Outcome.OK, NumberInfo(live=Live.LIVE))
+    if network.casefold() in _NOT_YET:
+        return Answer(number, Outcome.TEMPORARY)
     plmn = canonical(network)
     if plmn is None:
         return Answer(number, Outcome.MALFORMED)

@@ -297,8 +297,20 @@ def test_a_malformed_line_ends_the_reading_and_spares_what_came_before(bad: byte
 
 
 def test_a_line_of_512_bytes_is_read() -> None:
-    name = "A" * (512 - len("447788450450 "))
-    assert Outcome.OK is line(name).outcome
+    msc_and_imsi = "," + "1" * (512 - len("447788450450 23415,"))
+    assert Outcome.OK is line("23415" + msc_and_imsi).outcome
+
+
+@pytest.mark.parametrize("word", ["PENDING", "pending", "processing", "Queued", "unknown"])
+def test_f22_a_word_that_says_not_yet_is_no_answer(word: str) -> None:
+    assert (Outcome.TEMPORARY, None) == (line(word).outcome, line(word).info)
+
+
+@pytest.mark.parametrize("said", ["x,5,U(ctx)&", "x;y", "gw&Local/1@ctx", "${EVAL()}", "A" * 65])
+def test_a6_what_is_no_name_of_a_network_is_not_understood(said: str) -> None:
+    if said.startswith("x,"):
+        said = "x$" + said
+    assert (Outcome.MALFORMED, None) == (line(said).outcome, line(said).info)
 
 
 @pytest.mark.parametrize(

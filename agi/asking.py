@@ -66,7 +66,9 @@ class Service:
         silent = [path for path in paths if found[path] is None and path.exists()]
         return combine(told, {path.stem: ipc.alive(path) for path in silent})
 
-    def lookup(self, numbers: Sequence[str], *, fresh: bool, screens: Sequence[str]) -> Iterator[Any]:
+    def lookup(
+        self, numbers: Sequence[str], *, fresh: bool, screens: Sequence[str]
+    ) -> Iterator[Any]:
         """Yield the dipper's answers in the order of the numbers; it may ask for several in one go.
 
         Raises:

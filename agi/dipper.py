@@ -140,6 +140,7 @@ class Dipper:
         )
         self._door: Door | None = None
         self._files: dict[str, FileProvider] = {}
+        self._refused_dumps: dict[str, str] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._budgets = Budgets()
@@ -175,21 +176,29 @@ class Dipper:
         """Serve by another configuration's accounts from now on; what was asked is answered.
 
         Raises:
-            ConfigurationError: the accounts contradict themselves; everything stays as it was.
+            ConfigurationError: the accounts contradict themselves, or a dump that is new has
+                faults; everything stays as it was.
         """
         old, then = self.loaded.config, self.books
         same = loaded.config.providers == old.providers and (
             loaded.passwords == self.loaded.passwords
         )
         if not same:
-            books, pipeline = self._assemble(loaded)
+            files = self._files
+            try:
+                books, pipeline = self._assemble(loaded)
+                await self._read_dumps()
+            except ConfigurationError:
+                self._files = files
+                raise
             books.hold()
             await books.open()
             self.books, self.pipeline = books, pipeline
             self.metrics.failing.clear()  # of accounts and settings that are no more
             self._keep(asyncio.get_running_loop().create_task(_follow(then, books)))
         self.loaded = loaded
-        await self._read_dumps()
+        if same:
+            await self._read_dumps()
 
     async def close(self) -> None:
         """End every question at once, write what waits."""
@@ -245,6 +254,7 @@ class Dipper:
         """Return the dumps that stand before the first account that costs, and those behind."""
         before: list[_Dumped] = []
         after: list[_Dumped] = []
+        files: dict[str, FileProvider] = {}
         paid = False
         for one in loaded.config.providers:
             if not one.enabled:
@@ -252,11 +262,12 @@ class Dipper:
             if one.kind != "file":
                 paid = True
                 continue
-            file = self._files.setdefault(
-                one.name, FileProvider(one.name, loaded.relative(one.path or ""))
-            )
-            file.path = loaded.relative(one.path or "")
+            path = loaded.relative(one.path or "")
+            known = self._files.get(one.name)
+            file = known if known and known.path == path else FileProvider(one.name, path)
+            files[one.name] = file
             (after if paid else before).append(_Dumped(file, frozenset(one.countries)))
+        self._files = files
         return before, after
 
     def _build_store(self, settings: Cache) -> Store | None:
@@ -306,8 +317,10 @@ class Dipper:
             first = file.dump is None
             try:
                 if await file.refresh():
+                    self._refused_dumps.pop(file.name, None)
                     self._log("info", "dump_read", provider=file.name)
             except TableError as faulty:
+                self._refused_dumps[file.name] = f"refused: {faulty.faults[0]}"
                 for fault in faulty.faults[:20]:
                     self._log("error", "dump_fault", provider=file.name, fault=str(fault))
                 if first:
@@ -344,7 +357,10 @@ class Dipper:
         """Return every account's state, for people; no secret and no number in it."""
         now = self._clock()
         found = [_state_of(book, now, self.metrics) for book in self.books.books]
-        found += [_state_of_dump(file) for file in self._files.values()]
+        for file in self._files.values():
+            found.append(
+                {**_state_of_dump(file), "trouble": self._refused_dumps.get(file.name, "")}
+            )
         return found
 
 

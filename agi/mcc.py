@@ -86,6 +86,19 @@ _MCCS: Final = _by_calling_code(_TABLE)
 _LISTED: Final = frozenset().union(*_MCCS.values())
 
 
+CALLING_CODES: Final = tuple(sorted(_MCCS))
+"""Every calling code whose MCCs are listed."""
+
+
+def calling_code(digits: str) -> str:
+    """Return the listed calling code that a number begins with; empty when there is none."""
+    # No calling code is the beginning of another (ITU-T E.164), so one length at most is listed.
+    for length in (2, 3, 1):
+        if digits[:length] in _MCCS:
+            return digits[:length]
+    return ""
+
+
 def plausible(mccmnc: Mccmnc, msisdn: Msisdn) -> bool:
     """Say whether a network can be that of a number, by its country.
 
@@ -97,9 +110,7 @@ def plausible(mccmnc: Mccmnc, msisdn: Msisdn) -> bool:
     if _NETWORK.fullmatch(mccmnc) is None:
         return False
     mcc = mccmnc[:3]
-    # No calling code is the beginning of another (ITU-T E.164), so one length at most is listed.
-    for digits in (2, 3, 1):
-        mccs = _MCCS.get(msisdn[:digits])
-        if mccs is not None:
-            return mcc in mccs or mcc not in _LISTED
+    mccs = _MCCS.get(calling_code(msisdn))
+    if mccs is not None:
+        return mcc in mccs or mcc not in _LISTED
     return mcc != _SHARED

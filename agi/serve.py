@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from agi import config, systemd
@@ -18,6 +19,7 @@ from agi.child import Role
 from agi.dipper_process import DipperProcess
 from agi.errors import UsageError
 from agi.fastagi.server import listen
+from agi.ipc import alive
 from agi.lifeline import Lifeline
 from agi.log import Writer, quieten_libraries, to_stderr
 from agi.parent import Notes, Parent
@@ -42,7 +44,15 @@ def serve(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
     sockets = systemd.inherited(environ) or [_listen(loaded)]
     begun = Begun(loaded, state, plan_of(loaded.config), tables, sockets)
     workers = loaded.config.fastagi.workers
+    _sweep(state)
     supervise([dipper(begun), *(router(begun, index) for index in range(workers))], loaded)
+
+
+def _sweep(state: Path) -> None:
+    """Remove what killed routers left: who is not there any more is not asked how it is."""
+    for path in (state / "run").glob("router-*.sock"):
+        if not alive(path):
+            path.unlink(missing_ok=True)
 
 
 def supervise(roles: Sequence[Role], loaded: config.Loaded) -> None:

@@ -65,6 +65,19 @@ def still(tmp_path: Path) -> Site:
         (["explain", "1", "--lookup", "--mccmnc", "23415"], "the other supposes"),
         (["explain", "\udcff"], "not UTF-8"),
         (["sandbox", "--port", "99999"], "99999"),
+        (["sandbox", "--others", "x"], "--others: give 5 or 6 digits"),
+        (["sandbox", "--others", "\u0661" * 5], "--others: give 5 or 6 digits"),
+        (["sandbox", "--connections", "0"], "--connections"),
+        (["run"], "Missing argument"),
+        (["run", "noc"], "'noc' is not one of 'router', 'dipper'"),
+        (["run", "router", "--index", "64"], "64 is not in the range"),
+        (["run", "dipper", "--index", "1"], "there is one dipper"),
+        (["lookup", "1", "--screen", "tpss"], "'tpss' is not one of"),
+        (["cache", "get"], "Missing argument"),
+        (["cache", "drop", "1", "2"], "unexpected extra argument"),
+        (["cache", "nonsense"], "No such command"),
+        (["forget"], "Missing argument"),
+        (["providers", "npl"], "unexpected extra argument"),
     ],
 )
 def test_wrong_usage_is_exit_2_and_one_line(arguments: list[str], says: str) -> None:
@@ -79,7 +92,9 @@ def test_wrong_usage_is_exit_2_and_one_line(arguments: list[str], says: str) -> 
 @pytest.mark.parametrize(
     "arguments",
     [["serve"], ["status"], ["ask", "1"], ["lookup", "1"], ["explain", "1"], ["config", "check"],
-     ["table", "check"], ["config", "show"], ["reload"]],
+     ["table", "check"], ["config", "show"], ["reload"], ["providers"], ["forget", "1"],
+     ["cache", "get", "1"], ["cache", "drop", "1"], ["cache", "stats"], ["run", "router"],
+     ["run", "dipper"]],
 )  # fmt: skip
 def test_without_a_configuration_the_three_places_are_named(arguments: list[str]) -> None:
     if Path("/etc/dialdip/dialdip.toml").exists():
@@ -92,12 +107,17 @@ def test_without_a_configuration_the_three_places_are_named(arguments: list[str]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["status"], ["lookup", "1"], ["reload"], ["explain", "--lookup", "1"]]
-)
+    "arguments",
+    [["status"], ["lookup", "1"], ["lookup", "1", "2", "3"], ["reload"], ["providers"],
+     ["explain", "--lookup", "1"], ["cache", "get", "1"], ["cache", "drop", "1"],
+     ["cache", "stats"], ["forget", "1"]],
+)  # fmt: skip
 def test_a_service_that_does_not_run_is_exit_3(still: Site, arguments: list[str]) -> None:
     done = dialdip("--config", str(still.path), *arguments)
     assert 3 == done.returncode
-    assert "router-0.sock" in done.stderr
+    router = arguments[0] in {"status", "explain"}
+    assert ("router-0.sock" if router else "dipper-0.sock") in done.stderr
+    assert "is dialdip serve running with this configuration?" in done.stderr
     assert 1 == done.stderr.count("\n")
 
 
@@ -206,13 +226,14 @@ def test_status_says_all_well_and_what_is_not(site: Site, tmp_path: Path) -> Non
     assert "all well" in done.stdout
     blind = Site(tmp_path).write()
     with service(blind) as running:
-        for _ in range(25):
-            running.ask("07788450450")
+        for index in range(25):
+            running.ask(f"077884504{index}")
         running.wait_for_log('"event":"call"', times=25)
         troubled = dialdip("--config", str(blind.path), "status")
     assert 1 == troubled.returncode
-    assert "25 of 25 calls went out without a network, mostly: err-other" in troubled.stdout
+    assert "25 of 25 calls went out without a network, mostly: " in troubled.stdout
     assert "in a row, lastly: connect ConnectError" in troubled.stdout
+    assert "provider npl is not asked: " in troubled.stdout
 
 
 def test_reload_says_what_runs_and_what_is_wrong(site: Site) -> None:

@@ -50,6 +50,10 @@ class Submits(Protocol):
 class Pays(Protocol):
     """The account's money of the day: ``agi.lookup.ledger.Purse``, or a double."""
 
+    @property
+    def gone(self) -> bool:
+        """Whether today's money is spent, not merely not on disk yet."""
+
     def may_spend(self, units: Units = 1) -> bool:
         """Set one answer's price aside; False when the day's money does not reach."""
 
@@ -96,6 +100,7 @@ class Governors:
         self.pauses = Pauses()
         self.trust = Trust(quarantine_s=QUARANTINE_S)
         self.last_error = ""
+        self.broke = False  # its money of the day is spent, and that was said
 
 
 class Account:
@@ -118,7 +123,7 @@ class Account:
         self._purse = purse
         self._clock = clock
         self._observe = observe
-        self._probing: asyncio.Future[Answer] | None = None
+        self._out: set[asyncio.Future[Answer]] = set()
 
     @property
     def name(self) -> str:
@@ -146,7 +151,9 @@ class Account:
         if governors.pauses.paused(self._scope(inquiry.country), now):
             return Refusal.PAUSED
         if not self._purse.may_spend(1):
+            self._out_of_money()
             return Refusal.BUDGET
+        governors.broke = False
         admitted = governors.breaker.admit(now)
         if admitted is Admit.NO:
             self._purse.refunded(1)
@@ -169,8 +176,11 @@ class Account:
             if probe:
                 self.governors.breaker.released(self._clock())
             raise
-        if probe:
-            self._probing = future
+        if future in self._out and not probe:
+            # The number waits already for somebody else: one answer, paid once.
+            self._purse.refunded(1)
+            return future
+        self._out.add(future)
         settle = partial(self._settled, inquiry.country, self._clock(), probe=probe)
         future.add_done_callback(settle)
         return future
@@ -193,6 +203,11 @@ class Account:
         if trust.strange(now, count):
             self._observe(events.Quarantined(self.name, QUARANTINE_S))
             self.on_quarantine(self.name, trust.suspect_since(now))
+
+    def _out_of_money(self) -> None:
+        if self._purse.gone and not self.governors.broke:
+            self.governors.broke = True
+            self._observe(events.BudgetGone(self.name))
 
     def _done(self, event: events.LookupDone) -> None:
         now = self._clock()
@@ -224,6 +239,7 @@ class Account:
         self, country: str, asked: float, future: asyncio.Future[Answer], *, probe: bool
     ) -> None:
         now = self._clock()
+        self._out.discard(future)
         if future.cancelled():
             self._purse.refunded(1)
             return

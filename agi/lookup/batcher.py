@@ -149,7 +149,8 @@ class Batcher:
             return queued.future
         if self._closed or len(self._waiting) >= self._max:
             raise ProviderFault("shed", "closing" if self._closed else "too many numbers wait")
-        ahead = len(self._waiting) // self._provider.batch_size
+        # Who is about to be sent still stands in the queue, but has had its token.
+        ahead = max(0, len(self._waiting) // self._provider.batch_size - self._starting)
         if self._slots.wait_s(ahead) > until - self._clock():
             raise ProviderFault("shed", "the account's own pace")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -183,19 +184,18 @@ class Batcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _launch(self) -> None:
-        """Use a free connection, if there is one and somebody waits.
+        """Use what connections are free, as far as somebody waits; be woken for the rest.
 
         The request takes its numbers when it starts, one loop turn later: what was submitted in
         the same turn goes along at no cost in time.
         """
-        if self._held or not self._waiting or self._closed:
-            return
-        if self._starting >= len(self._waiting) or not self._slots.take(self._launch):
-            return
-        self._starting += 1
-        task = asyncio.get_running_loop().create_task(self._run())
-        self._tasks.add(task)
-        task.add_done_callback(self._landed)
+        while self._starting < len(self._waiting) and not (self._held or self._closed):
+            if not self._slots.take(self._launch):
+                return
+            self._starting += 1
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._landed)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

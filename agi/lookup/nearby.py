@@ -70,7 +70,7 @@ class Nearby:
     async def find(self, inquiry: Inquiry) -> Finding:
         """Ask, keep what is new, and fall back on a stale network of one's own."""
         finding = await self.finder.find(inquiry)
-        if finding.rule is None and finding.kind and finding.reason != "ok":
+        if finding.rule is None and finding.info.mccmnc is None and finding.kind:
             # The rule is of this process's own table: it does not travel.
             rule = self._rules(finding.kind, finding.reason)
             finding = msgspec.structs.replace(finding, rule=rule)

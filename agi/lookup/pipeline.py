@@ -176,7 +176,7 @@ class Pipeline:
         if until <= now:
             return _TIMEOUT
         if self._freshness.stale(kept, "", inquiry.max_age_s) is not None:
-            until = min(until, now + self._stale_wait())
+            until = min(until, now + self._stale_wait(inquiry))
         if inquiry.number in self._flights:
             self._observe(events.Avoided("", "coalesced"))
         return await self._join(inquiry, until)
@@ -292,6 +292,12 @@ class Pipeline:
         if stored is None or store is None:
             self._observe(events.TierAsked(store.kind if store else "", "miss"))
             return None
+        network = stored.said.info.mccmnc
+        if network is not None and not mcc.plausible(network, number):
+            # No account's answer is kept that names such a network: somebody else wrote it.
+            self._observe(events.StoreTrouble(store.kind, "garbage"))
+            self._observe(events.TierAsked(store.kind, "miss"))
+            return None
         age_s = self._age_s(stored)
         self._observe(events.TierAsked(store.kind, "hit"))
         self._parts.memory.put(number, stored.said, self._clock() - age_s)
@@ -366,11 +372,15 @@ class Pipeline:
             return inquiry.deadline - RESERVE_S
         return min(inquiry.deadline - RESERVE_S, now + sum(serving)) if serving else now + 1.0
 
-    def _stale_wait(self) -> float:
-        usual = [
-            one.latency.quantile(0.95, self._clock()) for one in self._accounts[Product.NETWORK]
-        ]
-        return min([STALE_WAIT_S, *(one for one in usual if one is not None)])
+    def _stale_wait(self, inquiry: Inquiry) -> float:
+        """Return how long the slowest account that may be asked usually takes, within reason.
+
+        Not its p95: then one refreshing in twenty would come too late though all is well.
+        """
+        now = self._clock()
+        serving = [one for one in self._accounts[Product.NETWORK] if one.serves(inquiry)]
+        usual = [one.latency.quantile(0.99, now) or STALE_WAIT_S for one in serving]
+        return min(STALE_WAIT_S, max(usual, default=STALE_WAIT_S))
 
     def _or_older(self, inquiry: Inquiry, kept: Kept | None, known: Finding) -> Finding:
         """Return ``known``, or what is better than nothing: a stale network, then the range's."""
@@ -382,13 +392,13 @@ class Pipeline:
         return older or self._of_range(inquiry, known) or known
 
     def _of_range(self, inquiry: Inquiry, known: Finding) -> Finding | None:
+        if known.rule is not None and known.rule.route != "range":
+            return None
         for dump in self._parts.fallbacks:
             if dump.serves(inquiry):
                 info = dump.answer(inquiry.number).info
                 if info is not None and info.mccmnc is not None:
-                    return Finding(
-                        Source.RANGE, known.reason, info, None, known.rule, dump.name, "file"
-                    )
+                    return Finding(Source.RANGE, known.reason, info, None, None, dump.name, "file")
         return None
 
     def _generation(self, name: str) -> int:

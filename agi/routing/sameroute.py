@@ -2,16 +2,21 @@
 
 Without a network a call has one winning rule. Knowing the network can only change its way if a
 rule that asks for a network (or for its MCC) ranks before that winner, matches the call's digits
-and country, and leads elsewhere. Such rules are kept by what they ask of a number, each group with
-its best rule and the best one that leads elsewhere than that, so that a call costs a dictionary
-lookup or two for each kind of group.
+and country, asks for a network that can serve the number (``agi.mcc``: an answer that names another
+one is not believed), and leads elsewhere. Such rules are kept by what they ask of a number and by
+the calling codes that their network serves, each group with its best rule and the best one that
+leads elsewhere than that, so that a call costs one dictionary lookup for each kind of group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Final, NamedTuple
+
+from agi.mcc import CALLING_CODES, calling_code, plausible
+from agi.model import Mccmnc, Msisdn
 
 Outcome = int
 """Two rules have the same number exactly if they send every call the same way."""
@@ -48,7 +53,14 @@ class _Group(NamedTuple):
 
 
 _NEVER: Final = 1 << 30
-_Projection = tuple[int, int, bool, dict[tuple[str, str], _Group]]
+_NO_COUNTRYS: Final = frozenset({"001", "999"})
+"""Test and private networks (ITU-T E.212): a site may use them as it likes in a dump of its own,
+which is believed; so they are never left out."""
+_UNLISTED: Final = ""
+"""Stands for every calling code that is not listed."""
+_Key = tuple[str, str, str]
+"""The prefix or the digits, the country or nothing, the calling code."""
+_Projection = tuple[int, int, bool, dict[_Key, _Group]]
 
 
 class SameRoute:
@@ -57,10 +69,11 @@ class SameRoute:
     __slots__ = ("_projections",)
 
     def __init__(self, rules: Iterable[Bound]) -> None:
-        grouped: dict[tuple[int, bool], dict[tuple[str, str], list[Bound]]] = {}
+        grouped: dict[tuple[int, bool], dict[_Key, list[Bound]]] = {}
         for rule in sorted(rules):
             projection = grouped.setdefault((rule.length, bool(rule.country)), {})
-            projection.setdefault((rule.number, rule.country), []).append(rule)
+            for code in _codes(rule):
+                projection.setdefault((rule.number, rule.country, code), []).append(rule)
         self._projections: Final[tuple[_Projection, ...]] = tuple(
             sorted(
                 (
@@ -71,6 +84,7 @@ class SameRoute:
                         {key: _group(found) for key, found in by_key.items()},
                     )
                     for (length, wants_country), by_key in grouped.items()
+                    if by_key
                 ),
                 key=lambda projection: projection[0],
             )
@@ -79,8 +93,9 @@ class SameRoute:
     def rivals(
         self, rank: int, outcome: Outcome, digits: str, msisdn: str, country: str
     ) -> Iterator[Bound]:
-        """Yield the rules that match, rank before the winner and lead elsewhere, group by group.
+        """Yield the rules that could win on a plausible network and lead elsewhere, by groups.
 
+        They match the number and rank before the winner; none is of a network that cannot serve it.
         Each of them may itself lose, on its own network, to a rule that does not lead elsewhere.
 
         Args:
@@ -90,11 +105,12 @@ class SameRoute:
             msisdn: its E.164 digits, empty when it has none.
             country: ISO 3166 alpha-2 of the number, or empty.
         """
+        code = calling_code(msisdn)
         for best, length, wants_country, by_key in self._projections:
             if best >= rank:
                 break
             number = msisdn[:length] if length >= 0 else digits
-            group = by_key.get((number, country if wants_country else ""))
+            group = by_key.get((number, country if wants_country else "", code))
             if group is None:
                 continue
             if group.outcome != outcome:
@@ -107,6 +123,26 @@ class SameRoute:
                         break
                     if rule.outcome != outcome:
                         yield rule
+
+
+def _codes(rule: Bound) -> Iterator[str]:
+    """Yield the calling codes of the numbers that the rule could match on its network."""
+    served = _served(rule.mccmnc[:3])
+    known = calling_code(rule.number) if rule.length > 0 else ""
+    for code in served:
+        # Dialled digits tell nothing of a calling code, a short prefix leaves several.
+        if rule.length < 0 or code == known or (not known and code.startswith(rule.number)):
+            yield code
+
+
+@lru_cache(maxsize=1_024)
+def _served(mcc: str) -> tuple[str, ...]:
+    """Return the calling codes whose numbers a network of this MCC can serve."""
+    codes = (_UNLISTED, *CALLING_CODES)
+    if mcc in _NO_COUNTRYS:
+        return codes
+    network = Mccmnc(f"{mcc}00")
+    return tuple(code for code in codes if plausible(network, Msisdn(code)))
 
 
 def _group(rules: list[Bound]) -> _Group:

@@ -212,10 +212,10 @@ class Table:
     def dip_matters(self, digits: str, msisdn: str | None, country: str) -> bool:
         """Say whether a lookup could change the way of an ordinary call.
 
-        False means: whatever network is answered, or none, or any listed error code, the call is
-        rejected with the same cause, or has the same trunks in the same order at the same odds.
-        True is certain too, but where more than 64 rules lead elsewhere and all those tried lose
-        to others.
+        False means: whatever network is answered that can serve the number (see ``agi.mcc``), or
+        none, or any listed error code, the call is rejected with the same cause, or has the same
+        trunks in the same order at the same odds. True is certain too, but where more than 64
+        rules lead elsewhere and all those tried lose to others.
         """
         number = msisdn or ""
         last = self._last
@@ -225,11 +225,20 @@ class Table:
             return True
         rivals = self._same_route.rivals(rank, outcome, digits, number, country)
         for rival in islice(rivals, _RIVALS):
-            networks = ("", rival.mccmnc, rival.mccmnc[:3])
-            won = _best(self._with_network, networks, digits, number, country, last)
-            if self._outcomes[won] != outcome:
+            if outcome != self._outcome_on(rival.mccmnc, digits, number, country):
                 return True
-        return next(rivals, None) is not None
+        if next(rivals, None) is not None:
+            return True
+        # A range may name a network that no lookup would: its rule carries the call without one.
+        given = self._ranges.find(number) if self.has_ranges else None
+        if given is None:
+            return False
+        return outcome != self._outcome_on(given.mccmnc or "", digits, number, country)
+
+    def _outcome_on(self, mccmnc: str, digits: str, msisdn: str, country: str) -> int:
+        networks = ("", mccmnc, mccmnc[:3])
+        rank = _best(self._with_network, networks, digits, msisdn, country, self._last)
+        return self._outcomes[rank]
 
     def range_of(self, msisdn: str) -> NumberInfo | None:
         """Return who was given the number's range, by ``ranges.csv``; None if it does not say."""

@@ -148,9 +148,9 @@ class Rig:
         return pid
 
     def lookups(self) -> int:
-        """Return how many requests the dipper says it has sent, whatever became of them."""
-        rows = self.status("dipper")["counts"]["lookups"]
-        return sum(int(row[-1]) for row in rows)
+        """Return how many requests of the dipper have ended, whatever became of them."""
+        latencies = self.status("dipper")["counts"]["lookup"]
+        return sum(sum(int(count) for count in values[:-1]) for values in latencies.values())
 
 
 @contextmanager

@@ -138,7 +138,7 @@ def test_a_provider_fails_under_load(tmp_path: Path, fault: str, run: Run) -> No
         total = run.end + run.after
         acts = [*FAULTS[fault](site.provider, run), *samples.acts(total)]
         calls = place(site.address, steady(RATE, total, mixed(7)), acts)
-    control = between(calls, 0.5, run.control)
+    control = between(calls, 0.5, run.control - D_S)
     outage = between(calls, run.control, run.end)
     late = between(calls, run.end + 5.0, total)
     known = known_before(calls)

@@ -4,7 +4,7 @@ The doubles answer in virtual time when they are given a script, else when the t
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ from agi.model import (
     Outcome,
     Product,
 )
+from tests.scenarios.virtual import run
 
 ONE = Msisdn("447788450450")
 TWO = Msisdn("447810701702")
@@ -86,6 +87,22 @@ async def settle(turns: int = 10) -> None:
     """Let everything that is ready run."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+async def swept(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Play a scene, then end what it left running, and what that starts in its turn."""
+    try:
+        await scene()
+    finally:
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+
+def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Play a scene in virtual time."""
+    run(swept(scene))
 
 
 def ask_for(number: Msisdn = ONE, within: float = 0.8, **terms: Any) -> Inquiry:
@@ -218,13 +235,14 @@ class Money:
 
     def __init__(self, left: float = float("inf")) -> None:
         self.left = left
+        self.writing = False  # the disk is not so far yet
         self.held = 0
         self.refunds = 0
         self.paid: list[float] = []
 
     @property
     def gone(self) -> bool:
-        return self.left < 1
+        return self.left < 1 and not self.writing
 
     def may_spend(self, units: object = 1) -> bool:
         assert 1 == units

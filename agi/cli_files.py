@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from agi import config, exits
 from agi.cli_options import as_json, loaded, pass_context, path_of, with_config
-from agi.errors import ConfigurationError, TableError
+from agi.errors import ConfigurationError, Fault, TableError
+
+if TYPE_CHECKING:
+    from agi.routing.table import Table
 
 
 @click.group()
@@ -27,14 +31,25 @@ def table_check(context: click.Context, *, directory: Path | None, as_json: bool
     from agi import views
     from agi.routing import files
 
-    path = directory or loaded(context).tables
+    settings = None if directory else loaded(context)
+    path = settings.tables if settings else Path(directory or "")
     try:
         tables = files.load(path, 0)
     except TableError as faulty:
         views.faults(faulty.faults, f"{path}: refused", as_json=as_json)
         return exits.NO
-    views.checked(path, tables, as_json=as_json)
+    unasked = [] if settings is None else _unasked(settings, tables.table)
+    views.checked(path, tables, unasked, as_json=as_json)
     return exits.YES
+
+
+def _unasked(settings: config.Loaded, tables: Table) -> list[Fault]:
+    """Return a warning for each screen that accounts want and no provider is asked for."""
+    from agi.accounts import unasked_screens
+
+    file = str(settings.tables / "accounts.csv")
+    found = unasked_screens(settings.config.providers, tables.screens_wanted)
+    return [Fault(file, 0, 0, what, warning=True) for what in found]
 
 
 @click.group("config")

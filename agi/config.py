@@ -19,6 +19,9 @@ from agi.settings import TYPES, Config, ProviderAccount, SecretSource
 ENVIRONMENT_VARIABLE: Final = "DIALDIP_CONFIG"
 SYSTEM_PATH: Final = Path("/etc/dialdip/dialdip.toml")
 
+MIN_KEY_BYTES: Final = 16
+"""Shorter keys of keyed numbers are guessed; see ``agi.lookup.tiers.keys``."""
+
 NOT_YET: Final = {
     "asterisk": "the AMI listener comes later",
     "web": "the HTTP port comes later",
@@ -269,7 +272,7 @@ def _of_account(account: ProviderAccount, config: Config) -> Iterator[tuple[str,
         yield "economy", 'needs kind = "comcetera" and api_version = "2.5"'
     if account.mode == "async" and kind != "datasoap":
         yield "mode", 'only kind = "datasoap" posts back'
-    if account.mode == "async" and config.hooks.listen is None:
+    elif account.mode == "async" and config.hooks.listen is None:
         yield "mode", '"async" needs [hooks] listen and public_url'
     if not account.enabled:
         return
@@ -322,29 +325,37 @@ class _Secrets:
         for index, account in enumerate(config.providers):
             if account.enabled:
                 where = ("providers", index, "password")
-                found[account.name] = self._one(account.password, where)
+                found[account.name] = self._one(account.password, where) or SecretStr("")
         return found
 
     def cache_key(self, config: Config) -> SecretStr | None:
         """Return the key of keyed numbers, if the file has one."""
-        given = config.cache.key
-        return None if given is None else self._one(given, ("cache", "key"))
+        given, where = config.cache.key, ("cache", "key")
+        if given is None:
+            return None
+        key = self._one(given, where)
+        if key is not None and len(key.get_secret_value().encode()) < MIN_KEY_BYTES:
+            what = f"key: give a secret of at least {MIN_KEY_BYTES} bytes"
+            self.faults.append(self._places.fault(where, what))
+        return key
 
     def _one(
         self, given: SecretStr | SecretSource | None, where: tuple[str | int, ...]
-    ) -> SecretStr:
+    ) -> SecretStr | None:
+        """Return a secret; None if there is none, or it cannot be read, which is a fault then."""
         if isinstance(given, SecretStr):
             self._warn_if_readable(where)
             return given
         if given is None:
-            return SecretStr("")
+            return None
         if given.env:
             if given.env not in self._environ:
                 self._fault(where, f"${given.env} is not set")
-            return SecretStr(self._environ.get(given.env, ""))
+                return None
+            return SecretStr(self._environ[given.env])
         return self._file(given, where)
 
-    def _file(self, given: SecretSource, where: tuple[str | int, ...]) -> SecretStr:
+    def _file(self, given: SecretSource, where: tuple[str | int, ...]) -> SecretStr | None:
         if given.file:
             path = self._path.parent / given.file
         elif directory := self._environ.get("CREDENTIALS_DIRECTORY"):
@@ -355,21 +366,21 @@ class _Secrets:
                 f"credential {given.credential}: no $CREDENTIALS_DIRECTORY; systemd sets it for "
                 'LoadCredential=, without systemd give { file = "..." } or { env = "..." }',
             )
-            return SecretStr("")
+            return None
         try:
             return SecretStr(path.read_text(encoding="utf-8").rstrip("\r\n"))
         except (OSError, UnicodeDecodeError) as bad:
             self._fault(where, f"{path}: cannot be read ({type(bad).__name__})")
-            return SecretStr("")
+            return None
 
     def _warn_if_readable(self, where: tuple[str | int, ...]) -> None:
         if self._path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             what = (
-                "password: stands in a file that others can read: chmod 600, or give "
+                f"{where[-1]}: stands in a file that others can read: chmod 600, or give "
                 '{ credential = "..." }'
             )
             self.faults.append(self._places.fault(where, what, warning=True))
 
     def _fault(self, where: tuple[str | int, ...], what: str) -> None:
-        fault = self._places.fault(where, f"password: {what}", warning=not self._needed)
+        fault = self._places.fault(where, f"{where[-1]}: {what}", warning=not self._needed)
         self.faults.append(fault)

@@ -357,11 +357,8 @@ class Dipper:
         """Return every account's state, for people; no secret and no number in it."""
         now = self._clock()
         found = [_state_of(book, now, self.metrics) for book in self.books.books]
-        for file in self._files.values():
-            found.append(
-                {**_state_of_dump(file), "trouble": self._refused_dumps.get(file.name, "")}
-            )
-        return found
+        dumps = self._files.values()
+        return found + [_state_of_dump(one, self._refused_dumps.get(one.name, "")) for one in dumps]
 
 
 async def _follow(then: Books, now: Books) -> None:
@@ -397,12 +394,13 @@ def _state_of(book: Book, now: float, metrics: Metrics) -> dict[str, object]:
     }
 
 
-def _state_of_dump(file: FileProvider) -> dict[str, object]:
+def _state_of_dump(file: FileProvider, trouble: str) -> dict[str, object]:
     return {
         "provider": file.name,
         "kind": "file",
         "products": "network",
         "breaker": "closed" if file.dump is not None else "not read",
+        "trouble": trouble,
     }
 
 

@@ -52,6 +52,7 @@ class DipperProcess:
             metrics=self.metrics,
             log=self._log,
         )
+        self._door = DipperDoor(link_path(self._begun.state), self.dipper, clock=self._loop.time)
         desk = LookupDesk(
             self.dipper,
             plan=self._begun.plan,
@@ -63,7 +64,6 @@ class DipperProcess:
         self._control = Control(path_of(self._begun.state, "dipper"), desk.handlers)
         await self._control.start()
         await self.dipper.open()
-        self._door = DipperDoor(link_path(self._begun.state), self.dipper, clock=self._loop.time)
         self.dipper.on_purge = self._purged
         await self._door.start()
         self._warn(self._loaded.warnings)

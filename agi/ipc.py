@@ -50,7 +50,9 @@ class Control:
         if len(os.fsencode(path)) > MAX_PATH:
             raise UsageError(f"state_directory: {path} is too long for a socket ({MAX_PATH} bytes)")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One by one: the mode of mkdir(parents=True) is the last one's only.
+            for folder in (path.parent.parent, path.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if path.exists():
                 if alive(path):
                     raise UsageError(f"another dialdip runs with this state directory: {path}")

@@ -123,11 +123,11 @@ class RouterProcess:
         path = path_of(self._begun.state, "router", self._begun.index)
         self._control = Control(path, desk.handlers)
         sockets = self._sockets(settings)
+        self.address = _address_of(sockets[0])
         await self._control.start()
         await self._connect()
-        addresses = [await self.server.start(sock) for sock in sockets]
-        host, port = addresses[0]
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        for sock in sockets:
+            await self.server.start(sock)
         self._log("info", "ready", fastagi=self.address, table=self.router.table.version)
         return self.address
 
@@ -291,6 +291,11 @@ class RouterProcess:
 def plan_of(settings: Config) -> NumberingPlan:
     """Return how a site reads dialled digits."""
     return NumberingPlan(settings.numbers.country, settings.numbers.emergency)
+
+
+def _address_of(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def prices_of(settings: Config) -> Prices:

@@ -212,7 +212,7 @@ def faults(found: Sequence[Fault], closing: str, *, as_json: bool) -> None:
     )
 
 
-def checked(path: Path, loaded: Loaded, *, as_json: bool) -> None:
+def checked(path: Path, loaded: Loaded, more: Sequence[Fault], *, as_json: bool) -> None:
     """Show what a good directory holds, and how long its longest answer can get."""
     table = loaded.table
     worst = max(
@@ -224,4 +224,4 @@ def checked(path: Path, loaded: Loaded, *, as_json: bool) -> None:
         f"{len({t.name for rule in table.rules for t in rule.trunks})} trunks in use, "
         f"longest answer {worst} of 2047 bytes, content {table.version.partition('-')[2]}"
     )
-    faults(loaded.warnings, closing, as_json=as_json)
+    faults((*loaded.warnings, *more), closing, as_json=as_json)

@@ -1,62 +1,81 @@
-"""What ``dialdip status`` finds wrong."""
+"""What ``dialdip status`` finds wrong, in what the processes say of themselves."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from agi import config
 from agi.metrics import Metrics
-from agi.report import report
-from tests.service import Site
+from agi.report import combine
+
+PROVIDER = {"provider": "npl", "breaker": "closed", "why": "", "trouble": "", "budget_left": None}
 
 
-def troubles(
-    tmp_path: Path, metrics: Metrics, *, provider: bool = True, **changed: Any
-) -> list[str]:
-    site = Site(tmp_path, extra="" if provider else "enabled = false").write()
-    told = report(
-        metrics,
-        **{
-            "loaded": config.load(site.path, {}),
-            "fastagi": "127.0.0.1:4573",
-            "country": "GB",
-            "table": "000001-1a2b3c4d",
-            "connections": (0, 896),
-            "remembered": 0,
-            "log_dropped": 0,
-            "uptime_s": 1.0,
-            "now": 1_000.0,
-            **changed,
-        },
-    )
-    found = told["troubles"]
+def router(metrics: Metrics | None = None, **changed: Any) -> dict[str, Any]:
+    return {
+        "role": "router",
+        "index": 0,
+        "pid": 1,
+        "uptime_s": 1.0,
+        "fastagi": "127.0.0.1:4573",
+        "country": "GB",
+        "table": "000001-1a2b3c4d",
+        "connections": [0, 896],
+        "remembered": 0,
+        "dipper": "connected",
+        "log_dropped": 0,
+        "trouble_s": {},
+        "counts": (metrics or Metrics()).snapshot(),
+        **changed,
+    }
+
+
+def dipper(metrics: Metrics | None = None, **changed: Any) -> dict[str, Any]:
+    return {
+        "role": "dipper",
+        "index": 0,
+        "pid": 2,
+        "uptime_s": 1.0,
+        "table": "000001-1a2b3c4d",
+        "routers": 1,
+        "remembered": 0,
+        "store": "sqlite",
+        "log_dropped": 0,
+        "providers": [PROVIDER],
+        "unasked": [],
+        "counts": (metrics or Metrics()).snapshot(),
+        **changed,
+    }
+
+
+def troubles(*told: dict[str, Any], **silent: bool) -> list[str]:
+    found = combine(told, silent)["troubles"]
     assert isinstance(found, list)
     return found
 
 
-def test_nothing_wrong_is_nothing_said(tmp_path: Path) -> None:
-    assert [] == troubles(tmp_path, Metrics())
+def test_nothing_wrong_is_nothing_said() -> None:
+    assert [] == troubles(router(), router(index=1), dipper())
 
 
-def test_without_a_provider_every_call_is_blind(tmp_path: Path) -> None:
+def test_without_a_provider_every_call_is_blind() -> None:
     assert ["no provider is configured: every call goes by prefix or default"] == troubles(
-        tmp_path, Metrics(), provider=False
+        router(), dipper(providers=[])
     )
 
 
 @pytest.mark.parametrize(("good", "bad", "said"), [(18, 2, 0), (17, 3, 1), (3, 3, 0)])
 def test_too_many_calls_without_a_network_are_said_with_their_commonest_reason(
-    tmp_path: Path, good: int, bad: int, said: int
+    good: int, bad: int, said: int
 ) -> None:
-    """More than a tenth of at least twenty calls."""
-    metrics = Metrics()
-    metrics.calls["route", "memory", "ok"] = good
-    metrics.calls["route", "default", "timeout"] = bad - 1
-    metrics.calls["reject", "default", "err1"] = 1
-    found = troubles(tmp_path, metrics)
+    """More than a tenth of at least twenty calls, of all routers together."""
+    one, two = Metrics(), Metrics()
+    one.calls["route", "memory", "ok"] = good
+    two.calls["route", "default", "timeout"] = bad - 1
+    one.calls["reject", "default", "err1"] = 1
+    found = troubles(router(one), router(two, index=1), dipper())
     assert said == len(found)
     if said:
         assert "3 of 20 calls went out without a network, mostly: timeout" == found[0]
@@ -64,27 +83,73 @@ def test_too_many_calls_without_a_network_are_said_with_their_commonest_reason(
 
 @pytest.mark.parametrize(
     ("ending", "says"),
-    [("failed", "2 calls failed by a fault of dialdip itself"), ("no-reply", "2 answers were not")],
+    [
+        ("failed", "2 calls failed by a fault of dialdip itself"),
+        ("no-reply", "2 answers were not confirmed by Asterisk"),
+        ("shed", "2 connections were shed"),
+    ],
 )
-def test_calls_that_went_wrong_are_said(tmp_path: Path, ending: str, says: str) -> None:
+def test_calls_that_went_wrong_are_said_for_five_minutes(ending: str, says: str) -> None:
     metrics = Metrics()
     metrics.endings[ending] = 2
-    metrics.last[ending] = 999.0
-    (found,) = troubles(tmp_path, metrics)
-    assert found.startswith(says)
-    assert found.endswith(", the last 1 s ago")
-    metrics.last[ending] = 600.0
-    assert [] == troubles(tmp_path, metrics)
+    found = troubles(
+        router(metrics, trouble_s={ending: 299.0}),
+        router(index=1, trouble_s={ending: 1.0}),
+        dipper(),
+    )
+    assert 1 == len(found)
+    assert found[0].startswith(says)
+    assert found[0].endswith(", the last 1 s ago")
+    assert [] == troubles(router(metrics, trouble_s={ending: 300.0}), dipper())
 
 
-def test_a_refused_reload_a_full_port_and_lost_lines_are_said(tmp_path: Path) -> None:
+def test_a_full_port_names_its_router() -> None:
+    found = troubles(router(), router(index=1, connections=[890, 896]), dipper())
+    assert ["router-1: 890 of 896 connections are in use"] == found
+
+
+def test_lost_log_lines_are_added_up() -> None:
+    found = troubles(router(log_dropped=7), router(index=1), dipper(log_dropped=3))
+    assert ["10 log lines were dropped: the log's reader is too slow"] == found
+
+
+@pytest.mark.parametrize("role", ["router", "dipper"])
+def test_a_refused_reload_of_any_process_is_said(role: str) -> None:
     metrics = Metrics()
     metrics.reload_refused = True
-    found = troubles(tmp_path, metrics, connections=(890, 896), log_dropped=7)
-    assert 3 == len(found)
-    assert "reload was refused" in found[0]
-    assert "890 of 896 connections are in use" == found[1]
-    assert found[2].startswith("7 log lines were dropped")
+    said = [router(metrics), dipper()] if role == "router" else [router(), dipper(metrics)]
+    found = troubles(*said)
+    assert ["a reload was refused"] == [text.partition(":")[0] for text in found]
+
+
+def test_different_tables_are_said_and_named() -> None:
+    told = [router(), router(index=1, table="000002-aaaaaaaa"), dipper()]
+    assert ["the routers have different tables: reload, and see what is refused"] == troubles(*told)
+    service = combine(told, {})["service"]
+    assert isinstance(service, dict)
+    assert "000001-1a2b3c4d and 000002-aaaaaaaa" == service["table"]
+
+
+def test_a_frozen_process_and_a_killed_one_are_told_apart() -> None:
+    found = troubles(router(), dipper(), **{"router-1": True, "router-2": False})
+    assert "router-1 does not answer: it is frozen" == found[0]
+    assert found[1].startswith("router-2 is gone: it was killed")
+    assert 2 == len(found)
+
+
+def test_without_a_dipper_it_is_said_what_calls_go_by() -> None:
+    found = troubles(router(dipper="lost"))
+    assert [
+        "no dipper runs: calls go by memory, stale, range or default",
+        "router-0 has no dipper: it is lost",
+    ] == found
+    frozen = troubles(router(dipper="lost"), **{"dipper-0": True})
+    assert "dipper-0 does not answer: it is frozen" == frozen[0]
+    assert not [text for text in frozen if text.startswith("no dipper")]
+
+
+def test_without_a_router_calls_take_the_dialplans_default() -> None:
+    assert ["no router answers: calls take the dialplan's default"] == troubles(dipper())
 
 
 @pytest.mark.parametrize(
@@ -97,31 +162,79 @@ def test_a_refused_reload_a_full_port_and_lost_lines_are_said(tmp_path: Path) ->
     ],
 )  # fmt: skip
 def test_a_provider_that_fails_is_said_and_an_account_at_once(
-    tmp_path: Path, times: int, cause: str, detail: str, said: str | None
+    times: int, cause: str, detail: str, said: str | None
 ) -> None:
     metrics = Metrics()
     metrics.failing["npl"] = (times, cause, detail)
-    assert [said] * (said is not None) == troubles(tmp_path, metrics)
+    assert [said] * (said is not None) == troubles(router(), dipper(metrics))
 
 
-def test_a_provider_slower_than_every_bucket_is_told_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"breaker": "open", "why": "timeout"}, "provider npl is not asked: open (timeout)"),
+        ({"breaker": "closed quarantined"}, "provider npl is not asked: closed quarantined"),
+        ({"breaker": "closed paused"}, "provider npl is not asked: closed paused"),
+        ({"trouble": "its name does not resolve"}, "provider npl: its name does not resolve"),
+        ({"budget_left": "0.00 EUR"}, "provider npl: the money of the day is spent"),
+        ({"budget_left": "0.01 EUR"}, None),
+    ],
+)
+def test_a_provider_that_is_not_asked_is_said_and_why(
+    changed: dict[str, object], said: str | None
+) -> None:
+    state = {**PROVIDER, **changed}
+    assert [said] * (said is not None) == troubles(router(), dipper(providers=[state]))
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("store-corrupt", "the sqlite store: corrupt, 2 times"),
+     ("store-write", "the sqlite store: write, 2 times"),
+     ("store-not-erased", "the sqlite store: not-erased, 2 times"),
+     ("hedged", None)],
+)  # fmt: skip
+def test_a_store_in_trouble_is_said(what: str, said: str | None) -> None:
     metrics = Metrics()
-    metrics.lookup["npl"].observe(3.0)
-    metrics.lookups["npl", "timeout"] = 1
-    told = report(
-        metrics,
-        loaded=config.load(Site(tmp_path).write().path, {}),
-        fastagi="",
-        country="GB",
-        table="",
-        connections=(0, 1),
-        remembered=0,
-        log_dropped=0,
-        uptime_s=0,
-        now=0,
+    metrics.oddities[what, "sqlite"] = 2
+    assert [said] * (said is not None) == troubles(router(), dipper(metrics))
+
+
+def test_a_screen_that_nobody_is_asked_for_is_said() -> None:
+    assert ["accounts.csv wants tps"] == troubles(
+        router(), dipper(unasked=["accounts.csv wants tps"])
     )
-    expected = {
-        "provider": "npl", "asked": 1, "p50_ms": "over 2500", "p99_ms": "over 2500",
-        "answers": "timeout=1", "strangers": 0,
-    }  # fmt: skip
-    assert [expected] == told["providers"]
+
+
+def test_counts_and_money_of_all_processes_are_added_up() -> None:
+    one, two, three = Metrics(), Metrics(), Metrics()
+    one.calls["route", "memory", "ok"] = 2
+    two.calls["route", "memory", "ok"] = 3
+    two.calls["route", "live", "ok"] = 1
+    one.endings["committed"], two.endings["committed"] = 2, 4
+    one.decision.observe(0.0004)
+    two.decision.observe(0.4)
+    three.cost["npl", "EUR"] += Decimal("0.006")
+    one.saved["EUR"] += Decimal("0.5")
+    two.saved["EUR"] += Decimal("0.25")
+    three.lookup["npl"].observe(3.0)
+    three.lookups["npl", "timeout"] = 1
+    three.lookups["npl", "number-ok"] = 9
+    report: dict[str, Any] = combine([router(one), router(two, index=1), dipper(three)], {})
+    assert [(["route", "memory", "ok"], 5), (["route", "live", "ok"], 1)] == [
+        (list(row["labels"]), row["count"]) for row in report["calls"]
+    ]
+    assert (6, 6) == (report["service"]["calls"], report["service"]["committed"])
+    assert (0.5, 400.0) == (
+        report["service"]["decision_p50_ms"],
+        report["service"]["decision_p99_ms"],
+    )
+    assert "0 of 1792" == report["service"]["connections"]
+    assert {
+        "spent at npl": "0.006 EUR",
+        "not spent (same route), EUR": "0.75",
+    } == report["money"]
+    assert [(1, "timeout=1")] == [(one["asked"], one["answers"]) for one in report["providers"]]
+    assert [("router-0", 2), ("router-1", 4), ("dipper-0", 0)] == [
+        (one["process"], one["calls"]) for one in report["processes"]
+    ]

@@ -91,6 +91,7 @@ class Chain:
         self._budgets = budgets
         self._observe = observe
         self._asked: dict[asyncio.Future[Answer], Account] = {}
+        self._heard: dict[asyncio.Future[Answer], Answer | None] = {}
         self._failed: list[tuple[str, int]] = []
         self._reason = "no-provider"
         self._second_best: Outcome | None = None
@@ -106,8 +107,8 @@ class Chain:
         outcome: Outcome | None = None
         while self._asked and outcome is None:
             for future in sorted(await self._wait(), key=self._order):
-                account = self._asked.pop(future)
-                outcome = self._judged(account, future) if outcome is None else outcome
+                if outcome is None:  # what has come beside the answer is taken in the end
+                    outcome = self._judged(self._asked.pop(future), future)
             if outcome is None and not self._asked and self._wanted():
                 self._next()
         self._leave()
@@ -196,7 +197,7 @@ class Chain:
         fault = None if future.cancelled() else future.exception()
         if future.cancelled() or fault is not None:
             return self._fault(account, fault)
-        answer = self._taken(account, self._inquiry, future.result())
+        answer = self._hear(account, future)
         if answer is None:
             self._fault(account, ProviderFault("malformed"))
             return None
@@ -236,4 +237,10 @@ class Chain:
         """Keep what comes when the question has ended: of a hedge, a probe, a slow account."""
         if future in self._asked or future.cancelled() or future.exception() is not None:
             return
-        self._taken(account, self._inquiry, future.result())
+        self._hear(account, future)
+
+    def _hear(self, account: Account, future: asyncio.Future[Answer]) -> Answer | None:
+        """Hand an answer over, once: a probe's may have come before anybody waited for it."""
+        if future not in self._heard:
+            self._heard[future] = self._taken(account, self._inquiry, future.result())
+        return self._heard[future]

@@ -158,7 +158,7 @@ class Pipeline:
             return known
         until = self._until(inquiry, now, Product.NETWORK)
         if self._parts.store is not None and until > now:
-            kept = await self._from_store(inquiry.number, until) or kept
+            kept = _younger(kept, await self._from_store(inquiry.number, until))
             rules, source = self._parts.error_rule, Source.STORE
             if kept is not None:
                 known = self._freshness.shown(kept, rules, inquiry.max_age_s, source)
@@ -300,8 +300,10 @@ class Pipeline:
             return None
         age_s = self._age_s(stored)
         self._observe(events.TierAsked(store.kind, "hit"))
-        self._parts.memory.put(number, stored.said, self._clock() - age_s)
-        return self._parts.memory.get(number, self._clock())
+        now, memory = self._clock(), self._parts.memory
+        if (kept := memory.get(number, now)) is None or age_s < kept.age_s:
+            memory.put(number, stored.said, now - age_s)
+        return memory.get(number, now)
 
     def _age_s(self, stored: Stored) -> float:
         """Return an entry's age; one from the future has an age that nobody knows.
@@ -315,6 +317,8 @@ class Pipeline:
         """Keep what an account said; None when it must not be believed."""
         terms = account.terms
         info = answer.info
+        if account.governors.trust.quarantined(self._clock()):
+            return None
         if info is not None and info.mccmnc is not None:
             if not mcc.plausible(info.mccmnc, inquiry.number):
                 self._observe(events.Implausible(terms.name))
@@ -370,7 +374,7 @@ class Pipeline:
         serving = [one.terms.timeout_s for one in self._accounts[product] if one.serves(inquiry)]
         if not serving and self._parts.dumps:
             return inquiry.deadline - RESERVE_S
-        return min(inquiry.deadline - RESERVE_S, now + sum(serving)) if serving else now + 1.0
+        return min(inquiry.deadline - RESERVE_S, now + sum(serving) if serving else now + 1.0)
 
     def _stale_wait(self, inquiry: Inquiry) -> float:
         """Return how long the slowest account that may be asked usually takes, within reason.
@@ -407,6 +411,12 @@ class Pipeline:
 
     def _at(self, account: Account) -> tuple[str, int]:
         return account.name, account.generation
+
+
+def _younger(one: Kept | None, other: Kept | None) -> Kept | None:
+    if one is None or other is None:
+        return other or one
+    return one if one.age_s <= other.age_s else other
 
 
 async def _not_asked() -> Finding:

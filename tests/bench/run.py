@@ -1,227 +1,110 @@
-"""The benchmark: the whole service beside a bare responder, panoramisk and a C floor, in one run.
+"""The benchmark: calls, table, loop, hop and tiers, one table each. It fails on no figure.
 
-Every round measures each of them once, in turn; the figures are medians over the rounds. Servers
-run on CPU 0, the load generator on CPU 1. It prints figures and ratios and fails on none.
-
-What the generator reaches with the C floor is its own ceiling, but for one effect: a server that
-often has nothing to do must be woken, and the generator pays for that. So a server that is a
-little slower may show a few calls more. Designs that near the ceiling differ by their CPU alone.
-
-usage: python tests/bench/run.py [--rounds N] [--calls N] [--segments N] [--starts N]
-                                 [--dialdip PROGRAM]
+usage: python tests/bench/run.py [--only PART]... [--rounds N] [--calls N] [--segments N]
+                                 [--starts N] [--entries N]... [--dialdip PROGRAM]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import service
-from tests.bench.build import HERE, NoCompiler, build
-from tests.bench.processes import DidNotStart, Process
+from tests.bench import matching, pauses, service, tiers, warm
+from tests.bench.build import HERE, NoCompiler
+from tests.bench.processes import DidNotStart
 
-AT_ONCE: Final = 50
-WARM_NUMBERS: Final = 500
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is measured: calls a round at 50 at once; a fifth of them one at a time."""
-
-    rounds: int = 5
-    calls: int = 10_000
-    segments: int = 2
-    starts: int = 5
-    numbers: int = WARM_NUMBERS
-    dialdip: Path = service.DIALDIP
+PARTS: Final = {
+    "warm": "Warm calls, the whole service",
+    "matching": "The table's questions before a lookup",
+    "pauses": "Pauses of a router's event loop under calls",
+    "hop": "The hop from router to dipper and back",
+    "tiers": "The tiers: hit, miss and put",
+}
 
 
 @dataclass(frozen=True)
-class Load:
-    """What one run of the generator saw; times in microseconds, CPU of the server for a call."""
+class Plan:
+    """Which parts are measured, and how much of each."""
 
-    calls: int
-    commits: int
-    errors: int
-    calls_per_s: float
-    p50_us: float
-    p99_us: float
-    cpu_us: float
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One server under load, and how the generator asks it."""
-
-    name: str
-    process: Process
-    url: str
-    any_commit: bool = False
-
-    def load(self, numbers: Path, calls: int, at_once: int, segments: int) -> Load:
-        """Run the generator once."""
-        host, port = self.process.address
-        command = [
-            str(build("load")), host, str(port), "--numbers", str(numbers), "--url", self.url,
-            "--calls", str(calls), "--at-once", str(at_once), "--segments", str(segments),
-            "--cpu", str(generator_cpu()), *(["--any-commit"] if self.any_commit else []),
-        ]  # fmt: skip
-        before = self.process.cpu_s()
-        done = subprocess.run(command, check=True, capture_output=True, timeout=300)
-        spent_us = (self.process.cpu_s() - before) * 1e6
-        seen = json.loads(done.stdout)
-        kept = ("calls", "commits", "errors", "calls_per_s", "p50_us", "p99_us")
-        return Load(**{name: seen[name] for name in kept}, cpu_us=spent_us / seen["calls"])
+    parts: tuple[str, ...] = tuple(PARTS)
+    warm: warm.Size = field(default_factory=warm.Size)
+    entries: tuple[int, ...] = tiers.SIZES
+    loop_calls: int = 100_000
+    seconds: float = 5.0
+    matches: int = 50_000
 
 
-@dataclass(frozen=True)
-class Figures:
-    """All that a run measured; loads by contender's name, one for each round."""
-
-    crowd: dict[str, list[Load]]
-    single: dict[str, list[Load]]
-    lookups_while_warm: int
-    starts_s: list[float]
+def report(folder: Path, plan: Plan) -> Iterator[str]:
+    """Measure part by part and yield the lines as they come."""
+    for part in plan.parts:
+        yield f"== {part}: {PARTS[part]}"
+        yield from _part(part, folder, plan)
+        yield ""
 
 
-def generator_cpu() -> int:
-    """Return the CPU of the load generator: 1, or the only one that there is."""
-    return 1 if 1 in os.sched_getaffinity(0) else min(os.sched_getaffinity(0))
-
-
-@contextmanager
-def contenders(folder: Path, warm: service.Service) -> Iterator[list[Contender]]:
-    """Run everybody; the responders that parse nothing send the service's own line."""
-    line = folder / "line.txt"
-    line.write_bytes(service.call_once(warm.process.address, service.numbers(1)[0]))
-    rivals = {
-        "bare uvloop responder": [sys.executable, str(HERE / "bare.py"), str(line)],
-        "panoramisk, 4 variables": [sys.executable, str(HERE / "pano.py")],
-        "C floor (the ceiling)": [str(build("floor")), str(line)],
-    }
-    with ExitStack() as stack:
-        found = [Contender("dialdip, whole service", warm.process, service.URL)]
-        for name, command in rivals.items():
-            log = folder / f"{Path(command[-1]).name}.log"
-            process = stack.enter_context(Process(command, cwd=folder, log=log))
-            url = "route" if "panoramisk" in name else service.URL
-            found.append(Contender(name, process, url, any_commit="panoramisk" not in name))
-        yield found
-
-
-def warm_up(contender: Contender, numbers: Path, size: Size) -> None:
-    """Have every number looked up once, in crowds that one connection can serve in time."""
-    for _ in range(3):
-        if not contender.load(numbers, size.numbers, 10, 1).errors:
-            return
-    raise DidNotStart("the service does not commit its calls; see service.log")
-
-
-def measure(folder: Path, size: Size) -> Figures:
-    """Measure everything once."""
-    numbers = service.write_numbers(folder, size.numbers)
-    crowd: dict[str, list[Load]] = {}
-    single: dict[str, list[Load]] = {}
-    with service.running(folder, size.dialdip) as warm, contenders(folder, warm) as everybody:
-        warm_up(everybody[0], numbers, size)
-        before = warm.provider_requests()
-        for _ in range(size.rounds):
-            for one in everybody:
-                many = one.load(numbers, size.calls, AT_ONCE, size.segments)
-                crowd.setdefault(one.name, []).append(many)
-                few = one.load(numbers, max(size.calls // 5, 50), 1, size.segments)
-                single.setdefault(one.name, []).append(few)
-        lookups = warm.provider_requests() - before
-    starts = [service.first_call_s(folder, size.dialdip) for _ in range(size.starts)]
-    return Figures(crowd, single, lookups, starts)
-
-
-def median(loads: list[Load], name: str) -> float:
-    """Return the median of one figure over the rounds."""
-    return statistics.median(_figure(load, name) for load in loads)
-
-
-def _figure(load: Load, name: str) -> float:
-    return float(getattr(load, name))
-
-
-def ratio(loads: dict[str, list[Load]], name: str, over: str, under: str) -> float:
-    """Return the median over the rounds of a ratio taken within each round."""
-    pairs = zip(loads[over], loads[under], strict=True)
-    return statistics.median(_figure(a, name) / _figure(b, name) for a, b in pairs)
-
-
-def lines(figures: Figures, size: Size) -> Iterator[str]:
-    """Write the report."""
-    yield (
-        f"workers = 1; {size.rounds} rounds of {size.calls} calls, medians; the environment in "
-        f"{size.segments} writes; {size.numbers} warm numbers"
+def _part(part: str, folder: Path, plan: Plan) -> Iterable[str]:
+    place = folder / part
+    place.mkdir()
+    match part:
+        case "warm":
+            return warm.lines(warm.measure(place, plan.warm), plan.warm)
+        case "matching":
+            return matching.measure(place, plan.matches)
+        case "pauses":
+            seen = [pauses.watch(place / str(n), n, plan.loop_calls) for n in plan.entries]
+            return pauses.lines(seen)
+        case "hop":
+            return _hop(plan.seconds)
+    return (
+        line
+        for tier, entries, figures in tiers.measure(plan.entries, plan.seconds)
+        for line in tiers.lines(tier, entries, figures)
     )
-    yield f"{'':26}{f'--- {AT_ONCE} at once ---':^35}{'--- one at a time ---':^35}"
-    head = f"{'calls/s':>8}{'p50 us':>9}{'p99 us':>9}{'CPU us':>9}"
-    yield f"{'':26}{head}{head}{'errors':>8}"
-    for name in figures.crowd:
-        both = (figures.crowd[name], figures.single[name])
-        cells = "".join(
-            f"{median(loads, 'calls_per_s'):8,.0f}{median(loads, 'p50_us'):9,.0f}"
-            f"{median(loads, 'p99_us'):9,.0f}{median(loads, 'cpu_us'):9.1f}"
-            for loads in both
-        )
-        yield f"{name:26}{cells}{sum(load.errors for loads in both for load in loads):8}"
-    yield from _ratios(figures)
 
 
-def _ratios(figures: Figures) -> Iterator[str]:
-    whole, bare, pano, floor = figures.crowd
-    rows = (
-        ("calls/s, service / bare", "calls_per_s", whole, bare, "aim: at least 0.75"),
-        ("CPU, service / bare", "cpu_us", whole, bare, "aim: at most 2.0"),
-        ("calls/s, service / panoramisk", "calls_per_s", whole, pano, "aim: at least 4"),
-        ("CPU, panoramisk / service", "cpu_us", pano, whole, ""),
-        ("calls/s, service / ceiling", "calls_per_s", whole, floor, "from 0.95 on, judge by CPU"),
-    )
-    for title, figure, over, under, remark in rows:
-        yield f"{title:30}{ratio(figures.crowd, figure, over, under):6.2f}   {remark}".rstrip()
-    yield f"{'lookups during the warm calls':30}{figures.lookups_while_warm:6}   aim: 0"
-    if figures.starts_s:
-        middle, worst = statistics.median(figures.starts_s), max(figures.starts_s)
-        yield (
-            f"{'start to first committed call':30}{middle:6.2f}   s, median of "
-            f"{len(figures.starts_s)}, worst {worst:.2f}; aim: at most 1.0"
-        )
+def _hop(seconds: float) -> list[str]:
+    command = [sys.executable, str(HERE / "hop.py"), "--seconds", str(seconds)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return done.stdout.splitlines()
 
 
-def arguments() -> Size:
+def arguments() -> Plan:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     for name, value in (("rounds", 5), ("calls", 10_000), ("segments", 2), ("starts", 5)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--dialdip", type=Path, default=service.DIALDIP)
-    return Size(**vars(parser.parse_args()))
+    parser.add_argument("--only", choices=PARTS, action="append")
+    parser.add_argument("--entries", type=int, action="append")
+    given = vars(parser.parse_args())
+    parts, entries = given.pop("only"), given.pop("entries")
+    return Plan(
+        parts=tuple(parts or PARTS),
+        warm=warm.Size(**given),
+        entries=tuple(entries or tiers.SIZES),
+    )
 
 
 def main() -> int:
     """Measure and print; 0 when everything ran, 2 when something could not."""
-    size = arguments()
+    plan = arguments()
     with tempfile.TemporaryDirectory(prefix="dialdip-bench-") as name:
         try:
-            figures = measure(Path(name), size)
+            for line in report(Path(name), plan):
+                print(line, flush=True)
         except (NoCompiler, DidNotStart) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 2
-    print("\n".join(lines(figures, size)))
     return 0
 
 

@@ -25,13 +25,14 @@ _CONFIG: Final = """\
 state_directory = "state"
 [fastagi]
 listen = "127.0.0.1:{port}"
-workers = 1
+workers = {workers}
 [numbers]
 country = "GB"
 [tables]
 directory = "tables"
 [cache]
 store = "none"
+memory_entries = {entries}
 [[providers]]
 name = "npl"
 kind = "comcetera"
@@ -81,22 +82,36 @@ class Service:
             return int(json.load(answer)["requests"])
 
 
-def write_numbers(folder: Path, count: int) -> Path:
-    """Write the numbers' file of the load generator and the subscribers' file of the sandbox."""
-    rows = [f"{n},{NETWORKS[i % 4]},0" for i, n in enumerate(numbers(count))]
+def write_numbers(folder: Path, count: int, cold: int = 0) -> tuple[Path, Path]:
+    """Write the numbers' files of the load generator and the subscribers' file of the sandbox.
+
+    The second file holds ``cold`` further numbers.
+    """
+    known = numbers(count + cold)
+    rows = [f"{n},{NETWORKS[i % 4]},0" for i, n in enumerate(known)]
     (folder / "subscribers.csv").write_text("\n".join(["msisdn,mccmnc,latency_ms", *rows, ""]))
-    (folder / "numbers.txt").write_text("\n".join([*numbers(count), ""]))
-    return folder / "numbers.txt"
+    files = (folder / "numbers.txt", folder / "cold.txt")
+    for path, some in zip(files, (known[:count], known[count:]), strict=True):
+        path.write_text("\n".join([*some, ""]))
+    return files
 
 
-def write_config(folder: Path, provider: tuple[str, int], port: int = 0) -> Path:
+def write_config(
+    folder: Path,
+    provider: tuple[str, int],
+    port: int = 0,
+    workers: int = 1,
+    entries: int = 100_000,
+) -> Path:
     """Write a configuration and its tables; return the configuration's path."""
     tables = folder / "tables"
     tables.mkdir(exist_ok=True)
     (tables / "trunks.csv").write_text(_TRUNKS)
     (tables / "routes.csv").write_text(_ROUTES)
     config = folder / "dialdip.toml"
-    config.write_text(_CONFIG.format(provider=f"{provider[0]}:{provider[1]}", port=port))
+    asked = f"{provider[0]}:{provider[1]}"
+    text = _CONFIG.format(provider=asked, port=port, workers=workers, entries=entries)
+    config.write_text(text)
     config.chmod(0o600)  # it holds a password
     return config
 
@@ -122,6 +137,14 @@ def running(folder: Path, dialdip: Path = DIALDIP) -> Iterator[Service]:
         config = write_config(folder, asked.address)
         with serve(folder, config, dialdip) as process:
             yield Service(process, asked, folder)
+
+
+@contextmanager
+def beside(folder: Path, other: Service, dialdip: Path = DIALDIP) -> Iterator[Process]:
+    """Run a second service of two routers, which asks the same provider."""
+    config = write_config(folder, other.provider.address, workers=2)
+    with serve(folder, config, dialdip) as process:
+        yield process
 
 
 def call_once(address: tuple[str, int], number: str, uniqueid: str = "1795231889.1") -> bytes:

@@ -4,23 +4,67 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import matching, pauses, ticks, warm
 from tests.bench.build import NoCompiler, build
-from tests.bench.run import Size, lines, measure
+from tests.bench.run import PARTS, Plan, report
 
 
-def test_a_short_benchmark_commits_every_call(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def _compiled() -> None:
     try:
         build("load")
     except NoCompiler as error:
         pytest.skip(str(error))
-    size = Size(rounds=1, calls=300, starts=1, numbers=50)
-    figures = measure(tmp_path, size)
+
+
+def test_a_short_benchmark_commits_every_call(tmp_path: Path) -> None:
+    size = warm.Size(rounds=1, calls=300, starts=1, numbers=50, cold=100)
+    figures = warm.measure(tmp_path, size)
     for loads in (figures.crowd, figures.single):
-        assert 4 == len(loads)
+        assert 5 == len(loads)
         for name, (load,) in loads.items():
             assert (load.calls, 0) == (load.commits, load.errors), name
             assert 0 < load.p50_us <= load.p99_us, name
             assert 0 < load.cpu_us < 100_000, name
     assert 0 == figures.lookups_while_warm
+    assert (100, 100, 0) == (figures.cold.calls, figures.cold.commits, figures.cold.errors)
+    assert 1 <= figures.cold_lookups <= 100
     assert 0 < figures.starts_s[0] < 20
-    assert 14 == len(list(lines(figures, size)))
+    assert 16 == len(list(warm.lines(figures, size)))
+
+
+def test_a_full_router_answers_every_call_while_its_loop_is_watched(tmp_path: Path) -> None:
+    seen = pauses.watch(tmp_path / "router", 1_000, 400)
+    assert (400, 400, 0) == (seen.load.calls, seen.load.commits, seen.load.errors)
+    assert 1_000 == seen.loop["remembered"]
+    assert 0 < seen.loop["ticks"]
+    assert 0 <= seen.loop["p999_ms"]
+    assert 2 <= len(list(pauses.lines([seen])))
+
+
+def test_every_other_part_prints_its_lines(tmp_path: Path) -> None:
+    parts = ("matching", "hop", "tiers")
+    plan = Plan(parts=parts, entries=(6_000,), seconds=0.1, matches=10)
+    printed = list(report(tmp_path, plan))
+    assert {"warm", "pauses", *parts} == set(PARTS)
+    assert list(parts) == [line.split()[1].strip(":") for line in printed if line[:2] == "=="]
+    assert 22 <= len(printed)  # more when a pause had to be listed
+
+
+def test_the_large_table_of_the_benchmark_is_one(tmp_path: Path) -> None:
+    table = matching.large(tmp_path / "large")
+    assert 2_000 < len(table.rules)
+    assert table.dip_matters(*matching.BRITISH)
+    assert table.dip_matters(*matching.AMERICAN)
+
+
+@pytest.mark.parametrize(
+    ("collected", "busy_s", "cause"),
+    [
+        ([(2, 0.03), (0, 0.001)], 0.04, "garbage collection of generation 2"),
+        ([(0, 0.001)], 0.04, "work on the loop"),
+        ([], 0.002, "not on a core"),
+    ],
+)
+def test_a_pause_has_a_cause(collected: list[tuple[int, float]], busy_s: float, cause: str) -> None:
+    assert cause == ticks.cause(collected, busy_s, 0.05)

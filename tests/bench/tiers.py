@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import itertools
 import json
 import random
 import subprocess
@@ -35,13 +36,12 @@ from agi.lookup.tiers.memory import MemoryTier
 from agi.lookup.tiers.redis import RedisStore
 from agi.lookup.tiers.sqlite import SqliteStore
 from agi.model import Live, Mccmnc, Msisdn, NumberInfo, Outcome
+from tests.bench import ticks
 from tests.redis_server import redis_server
 
 SIZES: Final = (10_000, 1_000_000)
 TIERS: Final = ("memory", "sqlite", "sqlite-keyed", "redis")
 ASKED: Final = 5_000
-TICK_S: Final = 0.001
-PAUSE_S: Final = 0.02
 FIRST: Final = 447_000_000_000
 KEYED: Final = NumberKey.keyed(b"sixteen bytes ok")
 
@@ -128,55 +128,19 @@ async def pauses(
     tier: MemoryTier | None, said: list[Said], entries: int, seconds: float
 ) -> dict[str, Any]:
     """Tick every millisecond while five calls are looked up and two answers kept in each."""
-    lags: list[float] = []
-    long: list[tuple[float, str]] = []
-    collected: list[tuple[int, float]] = []
-    gc.callbacks.append(watch := _collections(collected))
-    now = time.perf_counter  # uvloop's own clock stands still within a turn
-    end, fresh, dice = now() + seconds, entries, random.Random(2)
-    while now() < end:
-        due, cpu, collections = now() + TICK_S, time.thread_time(), len(collected)
-        for _ in range(5 if tier else 0):
-            assert tier is not None
+    now = time.perf_counter
+    end, fresh, dice = now() + seconds, itertools.count(entries), random.Random(2)
+
+    def work() -> None:
+        if tier is None:
+            return
+        for _ in range(5):
             tier.get(number(dice.randrange(entries)), now())
-        for _ in range(2 if tier else 0):
-            assert tier is not None
-            fresh += 1
-            tier.put(number(fresh), said[fresh % 24], now())
-        await asyncio.sleep(max(0.0, due - now()))
-        lags.append(now() - due)
-        if lags[-1] > PAUSE_S:
-            busy = time.thread_time() - cpu
-            long.append((lags[-1] * 1e3, _cause(collected[collections:], busy, lags[-1])))
-    gc.callbacks.remove(watch)
-    cuts = quantiles(lags, n=1000)
-    return {
-        "ticks": len(lags),
-        "p999_ms": cuts[998] * 1e3,
-        "max_ms": max(lags) * 1e3,
-        "gen2": sum(1 for generation, _ in collected if generation == 2),
-        "gc_max_ms": max((spent for _, spent in collected), default=0.0) * 1e3,
-        "longer_than_20_ms": long,
-    }
+        for _ in range(2):
+            new = next(fresh)
+            tier.put(number(new), said[new % 24], now())
 
-
-def _collections(collected: list[tuple[int, float]]) -> Callable[[str, dict[str, int]], None]:
-    begun = [0.0]
-
-    def watch(phase: str, info: dict[str, int]) -> None:
-        if phase == "start":
-            begun[0] = time.perf_counter()
-        else:
-            collected.append((info["generation"], time.perf_counter() - begun[0]))
-
-    return watch
-
-
-def _cause(collected: list[tuple[int, float]], busy_s: float, lag_s: float) -> str:
-    longest = max(collected, key=lambda one: one[1], default=(0, 0.0))
-    if longest[1] > lag_s / 2:
-        return f"garbage collection of generation {longest[0]}"
-    return "the tier" if busy_s > lag_s / 2 else "not on a core"
+    return await ticks.ticks(lambda: now() < end, work)
 
 
 async def stored(store: SqliteStore | RedisStore, entries: int) -> dict[str, Any]:
@@ -283,13 +247,8 @@ def lines(tier: str, entries: int, figures: dict[str, Any]) -> Iterator[str]:
     yield f"{'':25} {'; '.join(sizes)}"
     for name in ("pauses", "control"):
         if name in figures:
-            seen = figures[name]
-            yield (
-                f"{'':25} loop, {name}: p99.9 {seen['p999_ms']:.2f} ms, max {seen['max_ms']:.2f} ms"
-                f" of {seen['ticks']:,} ticks; longest collection {seen['gc_max_ms']:.2f} ms"
-            )
-            for lag_ms, cause in seen["longer_than_20_ms"]:
-                yield f"{'':27} a pause of {lag_ms:.1f} ms: {cause}"
+            for line in ticks.lines(name, figures[name]):
+                yield f"{'':25} {line}"
 
 
 def main() -> None:

@@ -154,7 +154,7 @@ class Rig:
 
 
 @contextmanager
-def rig(  # noqa: PLR0913 - terms of a run, by keyword
+def rig(
     directory: Path,
     *,
     connections: int = 1,

@@ -129,8 +129,10 @@ def known_before(calls: list[Call]) -> list[Call]:
 
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_provider_fails_under_load(tmp_path: Path, fault: str, run: Run) -> None:
-    """Rows F13, F15, F24 of the faults, under load."""
+def test_f13_f15_f24_nobody_waits_for_a_provider_that_fails_under_load(
+    tmp_path: Path, fault: str, run: Run
+) -> None:
+    """Dead (F13), dripping (F15), flapping (F24), and besides these frozen or hanging."""
     lifetimes = f"store = 'none'\nfresh_s = {{ network = {run.fresh} }}"
     with rig(tmp_path, cache=lifetimes) as site:
         place(site.address, steady(RATE, 2.0, lambda index: mobile(index % POOL)))

@@ -21,12 +21,14 @@ from agi.lookup.batcher import Batcher
 from agi.lookup.client import MAX_BODY, Client
 from agi.lookup.ledger import Ledger, Purse
 from agi.lookup.limits import TokenBucket
-from agi.lookup.money import Budget
+from agi.lookup.money import Budget, shown
 from agi.lookup.postback import Postbacks
 from agi.lookup.provider import Answer, Provider
 from agi.lookup.providers.datasoap import DatasoapAsync, Postback
+from agi.lookup.providers.file import FileProvider
 from agi.lookup.resolver import Resolver, literal
 from agi.lookup.slots import Slots
+from agi.metrics import Metrics
 from agi.model import Line, Msisdn
 from agi.settings import ProviderAccount
 
@@ -225,3 +227,43 @@ class Books:
             clock=self._clock,
             observe=lambda what: self._observe(events.NameTrouble(name, what)),
         )
+
+
+def state_of(book: Book, now: float, metrics: Metrics) -> dict[str, object]:
+    """Return how an account is, for people; no secret and no number in it."""
+    breaker = book.governors.breaker
+    latency = book.accounts[0].latency
+    quick, slow = latency.quantile(0.5, now), latency.quantile(0.95, now)
+    states = [str(breaker.state)]
+    if book.governors.trust.quarantined(now):
+        states.append("quarantined")
+    if book.governors.pauses.paused("", now):
+        states.append("paused")
+    left = book.purse.left
+    failing = metrics.failing.get(book.settings.name)
+    return {
+        "provider": book.settings.name,
+        "kind": book.settings.kind,
+        "products": " ".join(str(one.terms.product) for one in book.accounts),
+        "breaker": " ".join(states),
+        "why": breaker.why,
+        "p50_ms": None if quick is None else round(quick * 1000, 1),
+        "p95_ms": None if slow is None else round(slow * 1000, 1),
+        "connections": f"{book.slots.busy} of {book.slots.connections}",
+        "waiting": sum(queue.waiting for queue in book.queues),
+        "spent_today": f"{shown(book.purse.today)} {book.settings.currency}",
+        "budget_left": None if left is None else f"{shown(left)} {book.settings.currency}",
+        "last_error": f"{failing[1]} {failing[2]}".strip() if failing else "",
+        "trouble": book.purse.trouble or (book.resolver.trouble if book.resolver else ""),
+    }
+
+
+def state_of_dump(file: FileProvider, trouble: str) -> dict[str, object]:
+    """Return how a dump is, for people; ``trouble`` is why its newest file is not in force."""
+    return {
+        "provider": file.name,
+        "kind": "file",
+        "products": "network",
+        "breaker": "closed" if file.dump is not None else "not read",
+        "trouble": trouble,
+    }

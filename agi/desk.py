@@ -151,7 +151,7 @@ def described(dialled: Dialled) -> dict[str, object]:
 
 
 def found(finding: Finding) -> dict[str, object]:
-    """Return what is known of the number's network, for people."""
+    """Return what is known of the number, for people."""
     return {
         "mccmnc": finding.info.mccmnc,
         "live": finding.info.live,
@@ -160,6 +160,9 @@ def found(finding: Finding) -> dict[str, object]:
         "reason": finding.reason,
         "provider": finding.provider,
         "age_s": None if finding.age_s is None else round(finding.age_s, 1),
+        "fraud": finding.verdicts.fraud,
+        "tps": finding.verdicts.tps,
+        "unsubscribed": finding.verdicts.unsubscribed,
     }
 
 

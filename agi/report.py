@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from agi.lookup.money import shown
 from agi.metrics import Latency, Metrics
 from agi.model import Source
 
@@ -107,8 +108,8 @@ def _provider(metrics: Metrics, state: Told) -> dict[str, object]:
 
 
 def _money(metrics: Metrics) -> dict[str, str]:
-    spent = {f"spent at {name}": f"{sum_} {of}" for (name, of), sum_ in metrics.cost.items()}
-    saved = {f"not spent (same route), {of}": str(sum_) for of, sum_ in metrics.saved.items()}
+    spent = {f"spent at {name}": f"{shown(sum_)} {of}" for (name, of), sum_ in metrics.cost.items()}
+    saved = {f"not spent (same route), {of}": shown(sum_) for of, sum_ in metrics.saved.items()}
     return spent | saved
 
 

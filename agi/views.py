@@ -18,11 +18,11 @@ Answer = Mapping[str, Any]
 
 
 def _shown(value: object) -> str:
-    if value is None or value == "":
-        return "-"
-    return (
-        {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        value = " ".join(f"{name}={one}" for name, one in value.items())
+    return "-" if value is None or value == "" else str(value)
 
 
 def told(answer: Told, url: str, *, as_json: bool, dips: bool) -> None:

@@ -99,7 +99,9 @@ def test_what_is_kept_of_a_number_is_shown_dropped_and_forgotten(site: Site) -> 
     assert ("23415", "npl") == (kept["memory"]["mccmnc"], kept["memory"]["provider"])
     assert "23415" in dialdip(*config, "cache", "get", "+447810701702").stdout
     assert "memory" in json.loads(dialdip(*config, "cache", "stats", "--json").stdout)
-    assert "sqlite" in dialdip(*config, "cache", "stats").stdout
+    stats = dialdip(*config, "cache", "stats").stdout
+    assert "sqlite" in stats
+    assert "{" not in stats
     for verb in (["cache", "drop"], ["forget"]):
         assert 0 == dialdip(*config, "lookup", number).returncode
         first = dialdip(*config, *verb, number)
@@ -120,9 +122,12 @@ def test_nothing_is_kept_under_what_is_no_number(site: Site, verb: list[str], nu
 
 def test_every_verb_that_asks_prints_one_document(site: Site) -> None:
     config = ("--config", str(site.path))
-    for verb in ("status", "providers", "cache stats", "cache get 07788450450", "reload",
-                 "cache drop 07788450450", "forget 07788450450", "lookup 07788450450",
-                 "explain 07788450450", "ask 07788450450", "table check", "config check"):  # fmt: skip
+    number = "07788450450"
+    for verb in (
+        *("status", "providers", "cache stats", f"cache get {number}", "reload"),
+        *(f"cache drop {number}", f"forget {number}", f"lookup {number}", f"explain {number}"),
+        *(f"ask {number}", "table check", "config check"),
+    ):
         done = dialdip(*config, *verb.split(), "--json")
         assert done.returncode in {0, 1}, done.stderr
         json.loads(done.stdout)

@@ -138,12 +138,12 @@ def test_a_frozen_process_and_a_killed_one_are_told_apart() -> None:
 
 
 def test_without_a_dipper_it_is_said_what_calls_go_by() -> None:
-    found = troubles(router(dipper="lost"))
+    found = troubles(router(dipper="gone"))
     assert [
         "no dipper runs: calls go by memory, stale, range or default",
-        "router-0 has no dipper: it is lost",
+        "router-0 has no dipper: it is gone",
     ] == found
-    frozen = troubles(router(dipper="lost"), **{"dipper-0": True})
+    frozen = troubles(router(dipper="gone"), **{"dipper-0": True})
     assert "dipper-0 does not answer: it is frozen" == frozen[0]
     assert not [text for text in frozen if text.startswith("no dipper")]
 

@@ -125,4 +125,11 @@ def found(answer: Answer, rule: ErrorRule | None, provider: str, kind: str) -> F
     return Finding(Source.DEFAULT, answer.code, shown, 0.0, rule, provider, kind)
 
 
+def younger(one: Kept | None, other: Kept | None) -> Kept | None:
+    """Return the entry that was obtained later; tiers of several hosts overtake one another."""
+    if one is None or other is None:
+        return one or other
+    return one if one.age_s <= other.age_s else other
+
+
 _NOTHING: Final = Finding(Source.DEFAULT, OTHER).info

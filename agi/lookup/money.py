@@ -118,3 +118,12 @@ class Budget:
     @property
     def _charged(self) -> Decimal:
         return self.spent + self.held
+
+
+def shown(amount: Decimal) -> str:
+    """Return an amount for people, without needless zeros.
+
+    >>> shown(Decimal("0.0060")), shown(Decimal("50.00"))
+    ('0.006', '50')
+    """
+    return f"{amount.normalize():f}"

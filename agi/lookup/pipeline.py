@@ -20,7 +20,7 @@ from agi.lookup.account import Account
 from agi.lookup.chain import Budgets, Chain, Outcome
 from agi.lookup.failures import Failures
 from agi.lookup.flight import Flights
-from agi.lookup.freshness import FINAL, OTHER, ErrorRules, Freshness, found
+from agi.lookup.freshness import FINAL, OTHER, ErrorRules, Freshness, found, younger
 from agi.lookup.provider import Answer
 from agi.lookup.record import Kept, Said, said_of
 from agi.lookup.screening import Screens, with_verdicts
@@ -37,7 +37,6 @@ STALE_WAIT_S: Final = 0.15
 CONFLICT_S: Final = 60.0
 """Answers so close together that contradict each other are a conflict, not a porting."""
 
-_NOBODY: Final = Finding(Source.DEFAULT, "no-provider")
 _TIMEOUT: Final = Finding(Source.DEFAULT, "timeout")
 _NOT_ASKED: Final = Finding(Source.SKIPPED, "same-route")
 
@@ -158,7 +157,7 @@ class Pipeline:
             return known
         until = self._until(inquiry, now, Product.NETWORK)
         if self._parts.store is not None and until > now:
-            kept = _younger(kept, await self._from_store(inquiry.number, until))
+            kept = younger(kept, await self._from_store(inquiry.number, until))
             rules, source = self._parts.error_rule, Source.STORE
             if kept is not None:
                 known = self._freshness.shown(kept, rules, inquiry.max_age_s, source)
@@ -411,12 +410,6 @@ class Pipeline:
 
     def _at(self, account: Account) -> tuple[str, int]:
         return account.name, account.generation
-
-
-def _younger(one: Kept | None, other: Kept | None) -> Kept | None:
-    if one is None or other is None:
-        return other or one
-    return one if one.age_s <= other.age_s else other
 
 
 async def _not_asked() -> Finding:

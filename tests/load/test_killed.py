@@ -30,7 +30,7 @@ class Run:
     after: float
 
 
-SHORT = pytest.param(Run(150.0, 2.0, 4.5), id="short")
+SHORT = pytest.param(Run(150.0, 1.5, 4.2), id="short")
 LONG = pytest.param(Run(200.0, 10.0, 30.0), id="long", marks=pytest.mark.soak)
 
 

@@ -19,9 +19,9 @@ from agi.metrics import Metrics
 from agi.model import Finding, Inquiry, Mccmnc, Msisdn, Product, Source, Verdicts
 from agi.sandbox.exchange import Api
 from agi.sandbox.faults import parse_order
-from agi.sandbox.providers import Sandbox
+from agi.sandbox.providers import Sandbox, Vendors
 from agi.sandbox.subscribers import SAMPLE, read_subscribers
-from tests.lookup.making import ONE, TWO, instant, rule, settle
+from tests.lookup.making import ONE, TWO, instant, ok, rule
 
 SUBSCRIBERS = read_subscribers(SAMPLE)
 NPL = """
@@ -65,7 +65,7 @@ class Site:
 
 @asynccontextmanager
 async def site(directory: Path, latency_ms: int = 1) -> AsyncIterator[Site]:
-    sandbox = Sandbox(SUBSCRIBERS, latency_ms=latency_ms)
+    sandbox = Sandbox(SUBSCRIBERS, latency_ms=latency_ms, vendors=Vendors(datasoap_mnc=True))
     host, port = await sandbox.start()
     try:
         yield Site(directory, f"{host}:{port}", sandbox)
@@ -130,9 +130,8 @@ def test_a_dipper_that_ends_while_an_old_generation_retires_leaves_nothing_behin
                 old = dipper.books.books[0]
                 await dipper.reload(place.loaded(place.npl("new")))
                 assert "timeout" == (await asked).reason
-            await place.sandbox.stop()
-            await settle()
             assert 0 == old.queues[0].busy
+            await place.sandbox.stop()
             assert before == asyncio.all_tasks()
 
     asyncio.run(main())
@@ -281,8 +280,6 @@ def test_a_postback_that_nobody_waits_for_any_more_serves_the_next_call(tmp_path
 def test_a_late_answer_of_an_account_that_is_no_more_is_dropped(tmp_path: Path) -> None:
     async def main() -> None:
         async with site(tmp_path) as place, running(place.dipper(place.npl())) as dipper:
-            from tests.lookup.making import ok  # noqa: PLC0415 - only here
-
             dipper._late("gone", ok(ONE))
             assert 0 == len(dipper.memory)
             dipper._late("npl", ok(ONE))

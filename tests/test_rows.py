@@ -27,7 +27,7 @@ def borne() -> dict[str, list[str]]:
         for match in NAMED.finditer(path.read_text()):
             for row in re.findall("[fa][0-9]+", match[1]):
                 found.setdefault(row.upper(), []).append(str(path.relative_to(TESTS)))
-    for path in (TESTS / "scenarios").rglob("*.scenario"):
+    for path in (TESTS / "scenarios").rglob("*.scn"):
         if match := IN_FILE_NAME.match(path.name):
             for row in re.findall("[fa][0-9]+", match[1]):
                 found.setdefault(row.upper(), []).append(str(path.relative_to(TESTS)))

@@ -125,11 +125,13 @@ class Books:
     async def retire(self) -> None:
         """Let what was asked be answered, then close."""
         until = self._clock() + 2 * self._deadline_s
-        while any(queue.busy or queue.waiting for queue in self._queues()):
-            if self._clock() > until:
-                break
-            await asyncio.sleep(IDLE_CHECK_S)
-        await self.close()
+        try:
+            while any(queue.busy or queue.waiting for queue in self._queues()):
+                if self._clock() > until:
+                    break
+                await asyncio.sleep(IDLE_CHECK_S)
+        finally:  # also when the process ends meanwhile
+            await self.close()
 
     async def close(self) -> None:
         """End every question at once; whoever waits is told ``shed``."""

@@ -141,6 +141,7 @@ class Dipper:
         self._files: dict[str, FileProvider] = {}
         self._refused_dumps: dict[str, str] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self._purging: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._budgets = Budgets()
         self.books, self.pipeline = self._assemble(loaded)
@@ -211,6 +212,7 @@ class Dipper:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
         await self.books.close()
+        await asyncio.gather(*self._purging, return_exceptions=True)
         if self.store is not None:
             await self.store.close()
         await self._ledger.close()
@@ -347,7 +349,9 @@ class Dipper:
         self.on_purge(provider, seconds_ago)
         if self.store is not None:
             since = self._wall.now() - seconds_ago
-            self._keep(asyncio.get_running_loop().create_task(self.store.purge(provider, since)))
+            task = asyncio.get_running_loop().create_task(self.store.purge(provider, since))
+            self._purging.add(task)
+            task.add_done_callback(self._purging.discard)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._retiring.add(task)

@@ -102,18 +102,20 @@ def test_a_reload_replaces_the_accounts_while_old_requests_are_still_answered(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
-        async with site(tmp_path, latency_ms=300) as place:
-            async with running(place.dipper(place.npl("old"))) as dipper:
-                asked = asyncio.create_task(find(dipper))
-                await place.sandbox.until(lambda seen: seen.requests == 1)
-                await dipper.reload(place.loaded(place.npl("new")))
-                after = asyncio.create_task(find(dipper, TWO))
-                first, second = await asked, await after
-                assert (Source.LIVE, "old") == (first.source, first.provider)
-                assert (Source.LIVE, "new") == (second.source, second.provider)
-                # The account allows one connection: the new one waited for the old one's end.
-                assert 1 == place.sandbox.counters.high_water
-                assert ["new"] == [row["provider"] for row in dipper.providers()]
+        async with (
+            site(tmp_path, latency_ms=300) as place,
+            running(place.dipper(place.npl("old"))) as dipper,
+        ):
+            asked = asyncio.create_task(find(dipper))
+            await place.sandbox.until(lambda seen: seen.requests == 1)
+            await dipper.reload(place.loaded(place.npl("new")))
+            after = asyncio.create_task(find(dipper, TWO))
+            first, second = await asked, await after
+            assert (Source.LIVE, "old") == (first.source, first.provider)
+            assert (Source.LIVE, "new") == (second.source, second.provider)
+            # The account allows one connection: the new one waited for the old one's end.
+            assert 1 == place.sandbox.counters.high_water
+            assert ["new"] == [row["provider"] for row in dipper.providers()]
 
     asyncio.run(main())
 
@@ -149,11 +151,13 @@ def test_a_reload_without_a_change_keeps_the_accounts_and_what_they_know(tmp_pat
 
 def test_a_new_password_alone_is_a_change(tmp_path: Path) -> None:
     async def main() -> None:
-        async with site(tmp_path) as place:
-            async with running(place.dipper(place.npl(password="wrong"))) as dipper:
-                assert "err-other" == (await find(dipper)).reason
-                await dipper.reload(place.loaded(place.npl()))
-                assert Source.LIVE is (await find(dipper, max_age_s=0.0)).source
+        async with (
+            site(tmp_path) as place,
+            running(place.dipper(place.npl(password="wrong"))) as dipper,
+        ):
+            assert "err-other" == (await find(dipper)).reason
+            await dipper.reload(place.loaded(place.npl()))
+            assert Source.LIVE is (await find(dipper, max_age_s=0.0)).source
 
     asyncio.run(main())
 
@@ -250,15 +254,17 @@ public_url = "http://127.0.0.1:{port}"
 
 def test_an_answer_by_postback_comes_through_the_door(tmp_path: Path) -> None:
     async def main() -> None:
-        async with site(tmp_path) as place:
-            async with running(place.dipper(soap(place, free_port()))) as dipper:
-                finding = await find(dipper, line=None)
-                assert (Source.LIVE, "soap", Mccmnc("23415")) == (
-                    finding.source,
-                    finding.provider,
-                    finding.info.mccmnc,
-                )
-                await place.sandbox.until(lambda seen: seen.posted == 1)
+        async with (
+            site(tmp_path) as place,
+            running(place.dipper(soap(place, free_port()))) as dipper,
+        ):
+            finding = await find(dipper, line=None)
+            assert (Source.LIVE, "soap", Mccmnc("23415")) == (
+                finding.source,
+                finding.provider,
+                finding.info.mccmnc,
+            )
+            await place.sandbox.until(lambda seen: seen.posted == 1)
 
     asyncio.run(main())
 

@@ -38,7 +38,7 @@ class AtOnce:
 
 
 def fill(router: RouterProcess, entries: int, now: float) -> None:
-    """Fill the memory; the last numbers are those of ``service.numbers``."""
+    """Fill the memory with numbers that are none of ``service.numbers``."""
     said = [said_of(Answer(Msisdn("1"), Outcome.OK, one), "npl", "comcetera") for one in NETWORKS]
     memory = router.router.nearby.memory
     for index in range(entries):

@@ -40,8 +40,9 @@ PULSE_S: Final = 0.25
 MISSES: Final = 4
 """Pulses without a word from the dipper after which it counts as stalled: one second."""
 
-FIRST_PAUSE_S: Final = 0.02
+FIRST_PAUSE_S: Final = 0.005
 LONGEST_PAUSE_S: Final = 0.25
+GROWTH: Final = 1.5
 HIGH_WATER: Final = 262_144
 
 
@@ -169,7 +170,7 @@ class DipperLink:
             if wire.welcome:
                 pause_s = FIRST_PAUSE_S
             await asyncio.sleep(pause_s * (0.5 + self._draw() / 2))
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            pause_s = min(pause_s * GROWTH, LONGEST_PAUSE_S)
 
     async def _attempt(self, wire: Wire) -> None:
         """Connect once, and wait for as long as the connection lasts."""

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.scenarios.virtual import START_S, Deadlock, run
+from tests.scenarios.virtual import START_S, Deadlock, Livelock, run
 
 
 def test_a_week_passes_in_no_time_and_arrives_exactly() -> None:
@@ -51,3 +51,26 @@ def test_waiting_for_nobody_is_a_deadlock_and_said_so() -> None:
 
     with pytest.raises(Deadlock, match="everybody waits for ever"):
         run(waits())
+
+
+def test_time_goes_on_when_many_timers_are_cancelled() -> None:
+    async def many() -> float:
+        for _ in range(10):
+            await asyncio.gather(*(_quick() for _ in range(200)))
+        await asyncio.sleep(1)
+        return asyncio.get_running_loop().time()
+
+    async def _quick() -> None:
+        async with asyncio.timeout(60):
+            await asyncio.sleep(0.01)
+
+    assert START_S + 1.1 == pytest.approx(run(many()))
+
+
+def test_turning_for_ever_at_one_instant_is_a_livelock() -> None:
+    async def turns() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(Livelock, match="at one instant"):
+        run(turns())

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 START_S: Final = 1_000.0
 """Where the clock starts: not 0, so that a forgotten instant does not pass for a real one."""
 
-MOST_PASSES: Final = 2_000_000
+MOST_PASSES: Final = 500_000
 """So many turns of the loop without any time passing are taken for an endless loop."""
+
+_ROUNDING_S: Final = 1e-9
 
 Result = TypeVar("Result")
 
@@ -34,25 +36,21 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = START_S
-        self.timers: list[asyncio.TimerHandle] = []
+        self.next_timer: Callable[[], float] = lambda: float("inf")
         self._passes = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if timeout is None and not ready:
             raise Deadlock("nothing is ready and no timer is set: everybody waits for ever")
-        if ready or not timeout:
-            self._passes += 1
-            if self._passes > MOST_PASSES:
-                raise Livelock(f"{MOST_PASSES} turns of the loop at one instant")
-            return ready
-        self._passes = 0
-        # Not `now + timeout`: the sum can miss the timer's own instant by a rounding.
-        self.now = (
-            min(self.now + timeout, self.timers[0].when())
-            if timeout < 86_400
-            else (self.now + timeout)
-        )
+        self._passes += 1
+        if self._passes > MOST_PASSES:
+            raise Livelock(f"{MOST_PASSES} turns of the loop at one instant")
+        if timeout and not ready:
+            # The timer's own instant: `now + timeout` may miss it by a rounding.
+            then = min(self.next_timer(), self.now + timeout + _ROUNDING_S)
+            if then > self.now:
+                self.now, self._passes = then, 0
         return ready
 
 
@@ -68,11 +66,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = _Selector()
         super().__init__(self._virtual)
-        self._virtual.timers = self._scheduled  # type: ignore[attr-defined] # the loop's own heap
+        self._virtual.next_timer = self._next_timer
 
     def time(self) -> float:
         """Return the virtual instant, in seconds."""
         return self._virtual.now
+
+    def _next_timer(self) -> float:
+        # Asked for each time: the loop replaces its heap when many timers are cancelled.
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined] # its heap
+        return timers[0].when() if timers else float("inf")
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:

@@ -66,6 +66,12 @@ class Book:
     slots: Slots
     queues: tuple[Batcher, ...]
     accounts: tuple[Account, ...]
+    inherits: bool = False  # the purse is that of the generation before
+
+
+def _same_money(one: ProviderAccount, other: ProviderAccount) -> bool:
+    """Say whether one purse can serve both: two of one account would not know of each other."""
+    return (one.daily_budget, one.price) == (other.daily_budget, other.price)
 
 
 class Books:
@@ -82,6 +88,7 @@ class Books:
         wall: Callable[[], float],
         observe: events.Observer,
         dice: Random,
+        before: Books | None = None,
     ) -> None:
         self._loaded = loaded
         self._ledger = ledger
@@ -95,10 +102,11 @@ class Books:
         self._deadline_s = loaded.config.fastagi.deadline_ms / 1000
         self._faults: list[Fault] = []
         wanted = [one for one in loaded.config.providers if one.enabled and one.kind != "file"]
-        found = [self._book(one) for one in wanted]
+        old = {} if before is None else {book.settings.name: book for book in before.books}
+        found = [self._book(one, old.get(one.name)) for one in wanted]
         if self._faults:
             raise ConfigurationError(tuple(self._faults))
-        self.books = tuple(book for book in found if book is not None)
+        self.books: tuple[Book, ...] = tuple(book for book in found if book is not None)
 
     @property
     def accounts(self) -> Sequence[Account]:
@@ -108,7 +116,7 @@ class Books:
     async def open(self) -> None:
         """Take up the money of the day, and resolve names; a moment, not more."""
         await asyncio.gather(
-            *(book.purse.open() for book in self.books),
+            *(book.purse.open() for book in self.books if not book.inherits),
             *(book.resolver.start(RESOLVE_S) for book in self.books if book.resolver is not None),
         )
 
@@ -122,8 +130,8 @@ class Books:
         for queue in self._queues():
             queue.release()
 
-    async def retire(self) -> None:
-        """Let what was asked be answered, then close."""
+    async def retire(self, heir: Books | None = None) -> None:
+        """Let what was asked be answered, then close; ``heir`` goes on with the same money."""
         until = self._clock() + 2 * self._deadline_s
         try:
             while any(queue.busy or queue.waiting for queue in self._queues()):
@@ -131,10 +139,11 @@ class Books:
                     break
                 await asyncio.sleep(IDLE_CHECK_S)
         finally:  # also when the process ends meanwhile
-            await self.close()
+            await self.close(heir)
 
-    async def close(self) -> None:
+    async def close(self, heir: Books | None = None) -> None:
         """End every question at once; whoever waits is told ``shed``."""
+        inherited = [] if heir is None else [book.purse for book in heir.books if book.inherits]
         for book in self.books:
             for queue in book.queues:
                 await queue.close()
@@ -142,7 +151,8 @@ class Books:
             await book.client.close()
             if book.resolver is not None:
                 book.resolver.stop()
-            await book.purse.close()
+            if book.purse not in inherited:
+                await book.purse.close()
 
     def _queues(self) -> list[Batcher]:
         return [queue for book in self.books for queue in book.queues]
@@ -150,7 +160,7 @@ class Books:
     def _day(self) -> str:
         return datetime.fromtimestamp(self._wall(), self._zone).date().isoformat()
 
-    def _book(self, settings: ProviderAccount) -> Book | None:
+    def _book(self, settings: ProviderAccount, before: Book | None) -> Book | None:
         secret = self._loaded.passwords[settings.name].get_secret_value()
         try:
             built = accounts.providers(settings, secret, self._postback_url)
@@ -160,29 +170,30 @@ class Books:
             return None
         rate = settings.requests_per_second or accounts.RATES.get(settings.kind, 0.0)
         slots = Slots(
-            settings.connections, TokenBucket(rate, max(1.0, rate / 4)), clock=self._clock
+            settings.connections, TokenBucket(rate, max(1.0, rate / 5)), clock=self._clock
         )
         resolver = self._resolver(settings)
-        purse = Purse(
-            settings.name,
-            Budget(settings.daily_budget, settings.price),
-            self._ledger,
-            self._day,
-        )
+        inherits = before is not None and _same_money(settings, before.settings)
+        purse = before.purse if before is not None and inherits else self._purse(settings)
         governors = Governors(self._dice.random, probe_s=2 * self._deadline_s)
         client = Client(
             connections=settings.connections,
             max_body=accounts.MAX_BODY.get(settings.kind, MAX_BODY),
             resolver=resolver,
             wall=self._wall,
-            observe=self._observe,
+            # By the account: answers for other numbers count against the trust in it.
+            observe=lambda event: products[0].observe(event),  # noqa: PLW0108 - made later
         )
         parts = [
             self._product(settings, provider, lines, governors, purse, client, slots)
             for provider, lines in built
         ]
         queues, products = zip(*parts, strict=True)
-        return Book(settings, governors, purse, client, resolver, slots, queues, products)
+        return Book(settings, governors, purse, client, resolver, slots, queues, products, inherits)
+
+    def _purse(self, settings: ProviderAccount) -> Purse:
+        budget = Budget(settings.daily_budget, settings.price)
+        return Purse(settings.name, budget, self._ledger, self._day)
 
     def _product(  # noqa: PLR0913, PLR0917 - the parts that an account's products share
         self,

@@ -166,7 +166,12 @@ class Dipper:
 
     async def find(self, inquiry: Inquiry) -> Finding:
         """Return what is known by the inquiry's deadline; see ``Pipeline.find``."""
-        return await self.pipeline.find(inquiry)
+        pipeline = self.pipeline
+        finding = await pipeline.find(inquiry)
+        if finding.reason == "shed" and pipeline is not self.pipeline:
+            # Its accounts retired between the store and their queue: nobody was asked.
+            return await self.pipeline.find(inquiry)
+        return finding
 
     async def forget(self, number: Msisdn) -> bool:
         """Forget a number in memory and store; say whether anything was known of it."""
@@ -186,7 +191,7 @@ class Dipper:
         if not same:
             files = self._files
             try:
-                books, pipeline = self._assemble(loaded)
+                books, pipeline = self._assemble(loaded, then)
                 await self._read_dumps()
             except ConfigurationError:
                 self._files = files
@@ -219,7 +224,7 @@ class Dipper:
 
     # ---- parts ---------------------------------------------------------------------------
 
-    def _assemble(self, loaded: Loaded) -> tuple[Books, Pipeline]:
+    def _assemble(self, loaded: Loaded, then: Books | None = None) -> tuple[Books, Pipeline]:
         books = Books(
             loaded,
             ledger=self._ledger,
@@ -229,6 +234,7 @@ class Dipper:
             wall=self._wall.now,
             observe=self._observe,
             dice=self._dice,
+            before=then,
         )
         before, after = self._dumps(loaded)
         pipeline = Pipeline(
@@ -368,7 +374,7 @@ class Dipper:
 
 
 async def _follow(then: Books, now: Books) -> None:
-    await then.retire()
+    await then.retire(now)
     now.release()
 
 

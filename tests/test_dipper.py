@@ -401,6 +401,27 @@ def test_the_money_of_the_day_survives_a_restart(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_the_money_of_the_day_survives_reloads(tmp_path: Path) -> None:
+    """The same two answers, with an account that changes between them, and a restart behind."""
+
+    async def main() -> None:
+        async with site(tmp_path) as place:
+            text = place.npl() + 'price = "0.006"\ndaily_budget = "0.012"\n'
+            reasons = []
+            async with running(place.dipper(text)) as dipper:
+                reasons.append((await find(dipper)).reason)
+                for timeout_ms in (600, 500):
+                    await dipper.reload(place.loaded(f"{text}timeout_ms = {timeout_ms}\n"))
+                    assert "0.006 EUR" == dipper.providers()[0]["spent_today"]
+                reasons.append((await find(dipper, TWO)).reason)
+                reasons.append((await find(dipper, PORTED)).reason)
+            async with running(place.dipper(text)) as dipper:
+                reasons.append((await find(dipper, PORTED)).reason)
+            assert ["ok", "ok", "budget", "budget"] == reasons
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0, 1e9])
 def test_f40_a_wall_clock_that_jumps_moves_no_epoch_of_ours(jump_s: float) -> None:
     epoch, clock = 1_700_000_000.0, 50.0

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,22 @@ def test_a_changed_password_takes_effect_and_no_call_is_lost(site: Site) -> None
         assert all(answer.committed for answer in answers)
         assert "ok" == answers[0].variables["CARRIER_REASON"]
         assert 0 == dialdip("--config", str(site.path), "providers").returncode
+
+
+def test_no_call_loses_its_network_by_reloads_of_the_provider(tmp_path: Path) -> None:
+    """A question between the store and its queue is taken up by the accounts that follow."""
+    with sandbox(tmp_path, "--others", "23415", "--latency-ms", "5") as provider:
+        site = Site(tmp_path, provider.url, workers=2).write()
+        text = site.path.read_text()
+        with service(site) as running, ThreadPoolExecutor(4) as callers:
+            calls = [
+                callers.submit(running.ask, f"07788{number}") for number in range(500_000, 500_300)
+            ]
+            for timeout in range(680, 690):
+                site.path.write_text(f"{text}timeout_ms = {timeout}\n")
+                Service(site.state).reload()
+            reasons = {call.result().variables["CARRIER_REASON"] for call in calls}
+    assert {"ok"} == reasons
 
 
 def test_a_reload_with_a_dump_that_has_faults_changes_nothing(site: Site) -> None:

@@ -344,7 +344,7 @@ def test_a_reload_may_change_the_provider(site: Site, tmp_path: Path) -> None:
         assert "ok" == running.ask(VODAFONE).variables["CARRIER_REASON"]
         site.path.write_text(site.path.read_text().replace('password = "demo"', 'password = "x"'))
         running.process.send_signal(signal.SIGHUP)
-        running.wait_for_log('"event":"reloaded"')
+        running.wait_for_log('"event":"dipper_reloaded"')
         assert "memory" == running.ask(VODAFONE).variables["CARRIER_SOURCE"]
         assert "err-other" == running.ask(PORTED).variables["CARRIER_REASON"]
         running.wait_for_log('"outcome":"account"')

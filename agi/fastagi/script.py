@@ -101,7 +101,7 @@ _HEAD: Final = ",".join(
         r"(?:live|absent|dead)?",  # live
         r"[a-z-]{0,12}",  # fraud
         r"[a-z]{1,12}",  # source
-        r"[a-z0-9-]{1,24}",  # reason
+        r"[a-z0-9_.-]{1,24}",  # reason: a word of ours, or a provider's code as errors.csv has it
         r"[0-9]{0,10}",  # age
         rf"{_WORD}{{0,32}}",  # rule
         rf"{_WORD}{{1,32}}",  # table

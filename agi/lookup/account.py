@@ -40,7 +40,9 @@ _OURS: Final = frozenset({"shed", "throttled"})
 class Submits(Protocol):
     """One product's queue: ``agi.lookup.batcher.Batcher``, or a double."""
 
-    def submit(self, number: Msisdn, until: float) -> asyncio.Future[Answer]:
+    def submit(
+        self, number: Msisdn, until: float, patience_s: float | None = None
+    ) -> asyncio.Future[Answer]:
         """Queue ``number``; raise ``ProviderFault`` when there is no room."""
 
     def clear(self, fault: ProviderFault) -> None:
@@ -162,15 +164,24 @@ class Account:
             self._told()
         return admitted
 
-    def ask(self, inquiry: Inquiry, until: float, *, probe: bool) -> asyncio.Future[Answer]:
+    def ask(
+        self,
+        inquiry: Inquiry,
+        until: float,
+        *,
+        probe: bool,
+        patience_s: float | None = None,
+    ) -> asyncio.Future[Answer]:
         """Queue the number; the future ends with its answer, or with a ``ProviderFault``.
+
+        ``patience_s``: the account's own pace may keep it no longer; None: until ``until``.
 
         Raises:
             ProviderFault: there is no room.
         """
         assert self.queue is not None  # noqa: S101 - whoever builds an account gives it one
         try:
-            future = self.queue.submit(inquiry.number, until)
+            future = self.queue.submit(inquiry.number, until, patience_s)
         except ProviderFault:
             self._purse.refunded(1)
             if probe:

@@ -132,7 +132,9 @@ class Batcher:
         """How many requests of this product are on their way, or promised a postback."""
         return len(self._tasks) + len(self._posted)
 
-    def submit(self, number: Msisdn, until: float) -> asyncio.Future[Answer]:
+    def submit(
+        self, number: Msisdn, until: float, patience_s: float | None = None
+    ) -> asyncio.Future[Answer]:
         """Queue ``number``; the future ends with its answer, or with a ``ProviderFault``.
 
         ``until`` is an instant of the clock: not sent by then, the number is dropped
@@ -141,7 +143,7 @@ class Batcher:
 
         Raises:
             ProviderFault: ``shed``, when the queue is full or closed, or when the account's pace
-                will not let the number out in time.
+                will not let the number out by ``until``, or within ``patience_s`` if given.
         """
         queued = self._waiting.get(number)
         if queued is not None and not queued.future.cancelled():
@@ -151,7 +153,8 @@ class Batcher:
             raise ProviderFault("shed", "closing" if self._closed else "too many numbers wait")
         # Who is about to be sent still stands in the queue, but has had its token.
         ahead = max(0, len(self._waiting) // self._provider.batch_size - self._starting)
-        if self._slots.wait_s(ahead) > until - self._clock():
+        longest = until - self._clock()
+        if self._slots.wait_s(ahead) > (longest if patience_s is None else patience_s):
             raise ProviderFault("shed", "the account's own pace")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = _Waiting(future, until)

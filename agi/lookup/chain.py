@@ -28,7 +28,13 @@ HEDGE_FLOOR_S: Final = 0.05
 HEDGE_UNKNOWN_S: Final = 0.25
 """The same while nothing is known of how fast an account usually is."""
 
+RETRIES: Final = 5
+"""Always allowed in ten seconds: as many as open a breaker, so that a quiet site loses no call."""
+
 _REASONS: Final = {"timeout": "timeout", "shed": "shed", "breaker": "breaker"}
+_UNSENT: Final = frozenset({"shed", "breaker"})
+"""Nothing was asked: who is asked instead is no retry, and it was nobody's failure."""
+
 _REFUSED: Final = {
     Refusal.BREAKER: "breaker",
     Refusal.BUDGET: "budget",
@@ -49,7 +55,7 @@ class Budgets:
     """What may be asked besides the one request that each number needs."""
 
     hedge: HedgeBudget = field(default_factory=partial(HedgeBudget, burst=1.0))
-    retry: RetryBudget = field(default_factory=RetryBudget)
+    retry: RetryBudget = field(default_factory=partial(RetryBudget, floor=RETRIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,9 @@ class Chain:
         now = self._clock()
         try:
             until = max(self._inquiry.deadline, now + account.terms.timeout_s)
-            future = account.ask(self._inquiry, until, probe=probe)
+            # What the account's pace would keep for long had better go elsewhere at once.
+            patience_s = HEDGE_UNKNOWN_S if self._left else None
+            future = account.ask(self._inquiry, until, probe=probe, patience_s=patience_s)
         except ProviderFault as fault:
             self._note(_REASONS.get(fault.cause, "err-other"))
             self._observe(events.Avoided(account.name, "shed"))
@@ -221,7 +229,9 @@ class Chain:
             raise fault
         cause = fault.cause if fault is not None else "shed"
         self._note(_REASONS.get(cause, "err-other"))
-        if cause not in ("shed", "throttled", "breaker"):
+        if cause in _UNSENT:
+            return None
+        if cause != "throttled":
             self._failed.append((account.name, account.generation))
         self._budgets.hedge.failed()
         if self._left and not self._budgets.retry.allow(self._clock()):

@@ -129,6 +129,10 @@ class Rig:
     def pid(self, role: str, index: int = 0) -> int:
         return int(self.status(role, index)["pid"])
 
+    def linked(self, router: int) -> bool:
+        """Say whether a router reaches the dipper."""
+        return bool(self.status("router", router)["dipper"] == "connected")
+
     def replaced(self, role: str, index: int, before: int, within_s: float = 10.0) -> float:
         """Wait until another process has taken the place of one; return the seconds it took."""
         start = time.monotonic()

@@ -158,7 +158,7 @@ def works_again(rig: Rig, spare: Iterator[int]) -> None:
         return
     rig.replaced("dipper", 0, rig.send("dipper", signal.SIGKILL))
     until = time.monotonic() + 5
-    while told.variables["CARRIER_SOURCE"] != "live":
+    while told.variables["CARRIER_SOURCE"] != "live" or not all(map(rig.linked, (0, 1))):
         assert time.monotonic() < until, rig.running.log()[-2_000:]
         time.sleep(0.02)
         told = call(rig.running, canary(next(spare)))

@@ -136,7 +136,7 @@ def test_f13_f15_f24_nobody_waits_for_a_provider_that_fails_under_load(
     """Dead (F13), dripping (F15), flapping (F24), and besides these frozen or hanging."""
     lifetimes = f"store = 'none'\nfresh_s = {{ network = {run.fresh} }}"
     with rig(tmp_path, cache=lifetimes) as site:
-        place(site.address, steady(RATE, 2.0, lambda index: mobile(index % POOL)))
+        place(site.address, steady(RATE, POOL / RATE, mobile))
         samples = Samples(site)
         total = run.end + run.after
         acts = [*FAULTS[fault](site.provider, run), *samples.acts(total)]

@@ -195,7 +195,10 @@ class Queue:
         self.report: Callable[[LookupEvent], None] = ignore
         self.name = ""
 
-    def submit(self, number: Msisdn, until: float) -> asyncio.Future[Answer]:
+    def submit(
+        self, number: Msisdn, until: float, patience_s: float | None = None
+    ) -> asyncio.Future[Answer]:
+        del patience_s
         del until
         if self.full is not None:
             raise self.full

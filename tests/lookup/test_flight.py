@@ -124,6 +124,19 @@ def test_one_flight_too_many_is_shed_but_joining_is_not() -> None:
     asyncio.run(scene())
 
 
+def test_one_caller_too_many_of_a_flight_is_shed() -> None:
+    async def scene() -> None:
+        flights: Flights[str] = Flights(max_waiters=4096)
+        question = Question()
+        waiters = [flights.join(ONE, question) for _ in range(4096)]
+        with pytest.raises(ProviderFault, match="shed"):
+            flights.join(ONE, question)
+        question.answer.set_result("here")
+        assert {"here"} == set(await asyncio.gather(*waiters))
+
+    asyncio.run(scene())
+
+
 def test_closing_tells_who_waits_that_the_call_is_shed() -> None:
     async def scene() -> None:
         flights: Flights[str] = Flights()

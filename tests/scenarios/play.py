@@ -6,8 +6,6 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +16,7 @@ from agi.fastagi.protocol import EnvironmentReader
 from agi.model import Msisdn
 from tests.fastagi.wire import environment
 from tests.scenarios import language
+from tests.scenarios.answers import ANSWERS, Call, compare, differs, shown
 from tests.scenarios.behaviour import DOES, SAYS, Flap, Manner
 from tests.scenarios.language import Option, Step
 from tests.scenarios.site import Builder, account_of
@@ -27,11 +26,6 @@ from tests.scenarios.world import Stage
 TOLERANCE_S: Final = 0.005
 """How much later than D an answer may be: nothing in virtual time takes longer than it says."""
 
-_KEYS: Final = {"trunk": "CARRIER_TRUNK_1", "sent": "CARRIER_NUMBER_1"}
-_ANSWERS: Final = (
-    *("source", "reason", "mccmnc", "live", "ported", "line", "country", "age", "rule", "action"),
-    *("cause", "fraud", "count", "trunk", "trunk_2", "sent", "within", "after", "share", "call"),
-)
 _PRODUCTS: Final = {
     "hlr": ("hlr", "HLR", "mnp", "text", "json"),
     "fraud": ("fraudcheck",),
@@ -41,28 +35,10 @@ _PRODUCTS: Final = {
 }
 
 
-@dataclass
-class Call:
-    """One call: when it came, when and what it was told."""
-
-    number: str
-    began: float
-    deadline_s: float
-    hung_up: bool = False
-    seconds: float | None = None
-    told: dict[str, str] = field(default_factory=dict)
-
-    def value(self, key: str) -> str:
-        """Return what the dialplan got under a check's key; empty when it got nothing."""
-        return self.told.get(_KEYS.get(key, f"CARRIER_{key.upper()}"), "")
-
-
 class Play:
     """One scenario being played; ``tell`` gets a line for each thing that happens."""
 
-    def __init__(
-        self, stage: Stage, tell: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, stage: Stage, tell: Callable[[str], None] = lambda _: None) -> None:
         self.stage = stage
         self._tell = tell
         self._loop = asyncio.get_running_loop()
@@ -118,7 +94,7 @@ class Play:
         for index in range(many):
             number = _next(step.words[0], index if "distinct" in said else 0)
             self._place(number, said, index)
-        await asyncio.sleep(0)
+        await _settle()
 
     async def _do_load(self, step: Step) -> None:
         try:
@@ -132,7 +108,7 @@ class Play:
         numbers = int(said.get("numbers", count))
         placing = self._load(float(per_second), count, numbers, first, said, self._last)
         self._tasks.append(self._loop.create_task(placing))
-        await asyncio.sleep(0)
+        await _settle()
 
     async def _load(  # noqa: PLR0917 - the words of one step
         self,
@@ -188,9 +164,7 @@ class Play:
         while any(not task.done() for task in self._tasks):
             done = await asyncio.gather(*self._tasks, return_exceptions=True)
         for result in done:
-            if isinstance(result, BaseException) and not isinstance(
-                result, asyncio.CancelledError
-            ):
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 step.fail(f"a call failed inside: {type(result).__name__}: {result}")
 
     # ---- time, processes, disk -----------------------------------------------------------
@@ -363,7 +337,7 @@ class Play:
         if subject not in meters or more:
             step.wrong(f"what is counted is one of event, {', '.join(meters)}")
         for option in step.options:
-            _compare(step, option, meters[subject](option.key))
+            compare(step, option, meters[subject](option.key))
 
     def _busiest(self, name: str) -> int:
         times = [at for at, _ in self.stage.provider(name).asked[self._since(name) :]]
@@ -388,12 +362,12 @@ class Play:
                 for (what, who), count in self.stage.events.items()
                 if what == names[0] and option.key in {"", "any", who}
             )
-            _compare(step, option, found)
+            compare(step, option, found)
 
     async def _check_answers(self, step: Step) -> None:
         for option in step.options:
-            if option.key not in _ANSWERS:
-                near = ", ".join(_ANSWERS)
+            if option.key not in ANSWERS:
+                near = ", ".join(ANSWERS)
                 step.wrong(f"an answer has no {option.key} ({near})")
         wanted = {option.key: option for option in step.options}
         share = float(wanted.pop("share").value) if "share" in wanted else 100.0
@@ -406,52 +380,20 @@ class Play:
         if not group:
             step.fail("nobody has called yet")
         await self._answered(step)
-        wrong = [(call, why) for call in group if (why := _differs(call, wanted))]
+        wrong = [(call, why) for call in group if (why := differs(call, wanted))]
         good = 100 * (1 - len(wrong) / len(group))
         if wrong and (share == 100 or good < share):
             call, why = wrong[0]
-            step.fail(f"{len(wrong)} of {len(group)} calls differ ({good:.1f} % do not): {why}\n"
-                      f"    the first was told {_shown(call)}")
+            step.fail(
+                f"{len(wrong)} of {len(group)} calls differ ({good:.1f} % do not): {why}\n"
+                f"    the first was told {shown(call)}"
+            )
 
 
-def _shown(call: Call) -> str:
-    told = {k.removeprefix("CARRIER_").lower(): v for k, v in call.told.items() if v}
-    after = "never" if call.seconds is None else f"{call.seconds * 1000:.0f} ms"
-    return f"{told} after {after}"
-
-
-def _differs(call: Call, wanted: dict[str, Option]) -> str:
-    if call.seconds is None:
-        return "no answer"
-    ms = call.seconds * 1000
-    for key, option in wanted.items():
-        if key in {"within", "after"}:
-            limit = float(option.value)
-            if (ms > limit + 0.001) if key == "within" else (ms < limit - 0.001):
-                return f"{key} {option.value} ms: it took {ms:.1f} ms"
-            continue
-        said = call.value(key)
-        values = option.value.split("|")
-        if option.relation == "=":
-            if said not in {"" if value == "-" else value for value in values}:
-                return f"{option}: it is {said or 'empty'}"
-        elif not said or not _holds(float(said), option.relation, float(option.value)):
-            return f"{option}: it is {said or 'empty'}"
-    return ""
-
-
-def _holds(left: float | Decimal, relation: str, right: float | Decimal) -> bool:
-    return left <= right if relation == "<=" else left >= right if relation == ">=" else left == right
-
-
-def _compare(step: Step, option: Option, found: object) -> None:
-    if isinstance(found, str) or found is None:
-        if option.relation != "=" or option.value != (found or ""):
-            step.fail(f"{option}: it is {found}")
-        return
-    assert isinstance(found, int | float | Decimal)
-    if not _holds(Decimal(found), option.relation, Decimal(option.value)):
-        step.fail(f"{option}: it is {found}")
+async def _settle() -> None:
+    """Let everything happen that happens at this instant."""
+    for _ in range(40):
+        await asyncio.sleep(0)
 
 
 def _next(number: str, index: int) -> str:
@@ -477,16 +419,14 @@ def play(path: Path, tell: Callable[[str], None] = lambda _: None) -> None:
                 settings[-1].fail("CONFIG lines come before everything else")
             builder.take(step)
         site = builder.build(steps[0])
-        run(_play(Stage_of(site, builder.routers), rest, tell))
+        run(_play(_staged(site, builder.routers), rest, tell))
 
 
-def Stage_of(site: Any, routers: int) -> Callable[[], Stage]:
+def _staged(site: Any, routers: int) -> Callable[[], Stage]:
     return lambda: Stage(site, routers)
 
 
-async def _play(
-    make: Callable[[], Stage], steps: list[Step], tell: Callable[[str], None]
-) -> None:
+async def _play(make: Callable[[], Stage], steps: list[Step], tell: Callable[[str], None]) -> None:
     stage = make()
     await stage.start()
     try:

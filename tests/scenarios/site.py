@@ -1,4 +1,4 @@
-"""From the ``CONFIG`` lines of a scenario to a site: settings and tables, as a person writes them."""
+"""From the ``CONFIG`` lines of a scenario to a site: its settings and its tables."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,6 +22,15 @@ from tests.scenarios.vendors import Question, Word
 
 OTHER = "23430"
 """The network that an answer for another number names."""
+
+RIGHT = "23415"
+"""What an answer says that is right, but does not arrive as it should."""
+
+_PAGES: Final[Mapping[str, tuple[int, Mapping[str, str], bytes]]] = {
+    "REDIRECT": (302, {"Location": "http://127.0.0.1:6379/"}, b""),
+    "GZIP": (200, {"Content-Encoding": "gzip"}, b"\x1f\x8b"),
+    "HTML": (200, {}, b"<html><body>Service temporarily unavailable</body></html>"),
+}
 
 Post = Callable[[bytes], object]
 
@@ -125,21 +135,15 @@ class Scripted(httpx.AsyncBaseTransport):
     def _odd(
         self, asked: Question, whole: Manner
     ) -> tuple[int, dict[str, str], AsyncIterator[bytes]]:
-        match whole.does:
-            case "STATUS":
-                headers = {"Retry-After": whole.retry_after} if whole.retry_after else {}
-                return int(whole.value), headers, _bytes(b"no")
-            case "REDIRECT":
-                return 302, {"Location": "http://127.0.0.1:6379/"}, _bytes(b"")
-            case "GZIP":
-                return 200, {"Content-Encoding": "gzip"}, _bytes(b"\x1f\x8b")
-            case "OVERSIZE":
-                return 200, {}, _endless(50_000_000)
-            case "HTML":
-                return 200, {}, _bytes(b"<html><body>Service temporarily unavailable</body></html>")
-            case "TRUNCATE":
-                return 200, {}, self._truncated(asked)
-        return 200, {}, _bytes(whole.value.encode() + b"\n")
+        if whole.does == "STATUS":
+            headers = {"Retry-After": whole.retry_after} if whole.retry_after else {}
+            return int(whole.value), headers, _bytes(b"no")
+        if whole.does == "TRUNCATE":
+            return 200, {}, self._truncated(asked)
+        if whole.does == "OVERSIZE":
+            return 200, {}, _endless(50_000_000)
+        status, headers, said = _PAGES.get(whole.does, (200, {}, whole.value.encode() + b"\n"))
+        return status, dict(headers), _bytes(said)
 
     # ---- what is said --------------------------------------------------------------------
 
@@ -177,7 +181,7 @@ class Scripted(httpx.AsyncBaseTransport):
 
     async def _truncated(self, asked: Question) -> AsyncIterator[bytes]:
         full = await self._whole_body(asked)
-        yield full[: len(full) // 2]
+        yield full[: len(full) * 2 // 3]
 
     async def _dripped(self, asked: Question, each_ms: float) -> AsyncIterator[bytes]:
         for byte in await self._whole_body(asked):
@@ -223,8 +227,11 @@ async def _connect(request: httpx.Request, whole: Manner | None) -> None:
 def _word(number: Msisdn, manner: Manner) -> Word:
     of = number
     if manner.does == "WRONG_NUMBER":
-        return Word(Msisdn(number[:-1] + ("1" if number[-1] == "0" else "0")), OTHER)
+        far = str((int(number[-4]) + 5) % 10)  # nobody else who is asked
+        return Word(Msisdn(number[:-4] + far + number[-3:]), OTHER)
     network = manner.value if manner.does == "ANSWERS" and manner.value.isdigit() else ""
+    if manner.does in {"TRUNCATE", "DRIP"}:
+        network = RIGHT
     code = manner.value if manner.does == "REPLY" else ""
     return Word(of, network, code, manner.more)
 

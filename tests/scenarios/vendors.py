@@ -65,7 +65,7 @@ def lines(asked: Question, word: Word) -> bytes:
     """Return the line of Comcetera's text for one number."""
     del asked
     said = word.code or (f"{word.network},447785014000,234159100000000" if word.network else "")
-    return f"{word.of} {said or '-'}\n".encode()
+    return f"{word.of} {said or 'VERIZON'}\n".encode()
 
 
 def body(asked: Question, words: list[Word]) -> bytes:

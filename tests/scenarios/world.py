@@ -12,10 +12,9 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import httpx
@@ -29,134 +28,23 @@ from agi.lookup import events
 from agi.lookup.dump import Dump
 from agi.lookup.failures import Failures
 from agi.lookup.frames import Ask, Found, FrameReader, asked, found, write
-from agi.lookup.ledger import Charge, Ledger
 from agi.lookup.link import NO_DIPPER
 from agi.lookup.nearby import Nearby
 from agi.lookup.pipeline import Pipeline
 from agi.lookup.providers.file import FileProvider
-from agi.lookup.record import read, written
 from agi.lookup.screening import Screens
-from agi.lookup.store import Store, Stored
+from agi.lookup.store import Store
 from agi.lookup.tiers.memory import MemoryTier
 from agi.metrics import Metrics
-from agi.model import ErrorRule, Finding, Inquiry, Msisdn, Product
+from agi.model import ErrorRule, Finding, Inquiry
 from agi.router import Router
 from agi.router_process import VERDICTS_S, prices_of
 from agi.routing import files
 from agi.routing.table import Table
 from agi.settings import Cache, Config
+from agi.tally import Tally
+from tests.scenarios.doubles import DictLedger, DictStore, Disk, Even, Lines
 from tests.scenarios.transport import Provider, Scripted
-
-
-class Even(Random):
-    """Dice that always fall in the middle: a spread of 20 % is then none."""
-
-    def random(self) -> float:
-        """Return a half."""
-        return 0.5
-
-
-class Lines:
-    """Takes the log, for checks."""
-
-    def __init__(self) -> None:
-        self.said: Counter[str] = Counter()
-
-    def __call__(self, level: str, event: str, **values: object) -> None:
-        """Count one line."""
-        del level, values
-        self.said[event] += 1
-
-    def later(self, level: str, event: str, values: object) -> None:
-        """Count one line."""
-        del level, values
-        self.said[event] += 1
-
-
-@dataclass
-class Disk:
-    """What outlives every process of the host."""
-
-    answers: dict[tuple[Msisdn, Product], tuple[bytes, float, float]] = field(default_factory=dict)
-    money: dict[str, dict[str, Charge]] = field(default_factory=dict)
-    store_ms: float = 0.0
-    store_works: bool = True
-    wall_shift_s: float = 0.0
-
-
-class DictStore:
-    """The seam ``Store`` on a dictionary; records pass through their real bytes."""
-
-    kind = "sqlite"
-
-    def __init__(self, disk: Disk, wall: Callable[[], float]) -> None:
-        self._disk = disk
-        self._wall = wall
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def get(self, number: Msisdn, product: Product = Product.NETWORK) -> Stored | None:
-        """Return the entry, after as long as the disk takes."""
-        if self._disk.store_ms:
-            await asyncio.sleep(self._disk.store_ms / 1000)
-        record = self._disk.answers.get((number, product)) if self._disk.store_works else None
-        if record is None:
-            return None
-        said = read(record[0])
-        return None if said is None else Stored(said, record[1])
-
-    def put(
-        self, number: Msisdn, stored: Stored, keep_s: float, product: Product = Product.NETWORK
-    ) -> None:
-        """Keep the bytes, to the millisecond as the real stores do."""
-        if self._disk.store_works:
-            obtained = round(stored.obtained, 3)
-            record = written(stored.said), obtained, obtained + keep_s
-            self._disk.answers[number, product] = record
-
-    async def drop(self, number: Msisdn) -> bool:
-        """Forget a number."""
-        keys = [key for key in self._disk.answers if key[0] == number]
-        for key in keys:
-            del self._disk.answers[key]
-        return bool(keys)
-
-    async def purge(self, provider: str, since: float) -> None:
-        """Forget what an account wrote since an epoch."""
-        for key, (record, obtained, _) in list(self._disk.answers.items()):
-            said = read(record)
-            if said is not None and said.provider == provider and obtained >= since:
-                del self._disk.answers[key]
-
-    async def stats(self) -> dict[str, object]:
-        """Return little."""
-        return {"entries": len(self._disk.answers)}
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-
-class DictLedger(Ledger):
-    """The ledger without its thread; a write is on disk when it is asked for."""
-
-    def __init__(self, disk: Disk) -> None:
-        super().__init__(Path("budget.json"))
-        self._disk = disk
-
-    async def open(self) -> None:
-        """Take what the disk has."""
-        self._accounts = {name: dict(days) for name, days in self._disk.money.items()}
-
-    def write(self, account: str, day: str, charge: Charge) -> asyncio.Future[None]:
-        """Put one day on disk."""
-        self._disk.money.setdefault(account, {})[day] = charge
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 @dataclass
@@ -178,6 +66,25 @@ class Site:
             passwords=secrets,
             warnings=(),
         )
+
+
+class _Watched(Tally):
+    """The dipper's observer, watched by the scenario."""
+
+    def __init__(
+        self,
+        watch: events.Observer,
+        metrics: Metrics,
+        log: Lines,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(metrics, log, clock)
+        self._watch = watch
+
+    def __call__(self, event: events.LookupEvent) -> None:
+        """Tell the scenario, then count."""
+        self._watch(event)
+        super().__call__(event)
 
 
 class StagedDipper(Dipper):
@@ -210,21 +117,20 @@ class StagedDipper(Dipper):
         del settings
         stage = self._stage
         self._wall = Wall(self._clock, stage.epoch)
+        self._observe = _Watched(stage.happened, self.metrics, stage.log, self._clock)
         return DictStore(stage.disk, self._wall.now) if stage.site.store else None
 
-    def _assemble(self, loaded: Loaded) -> tuple[Books, Pipeline]:
+    def _assemble(self, loaded: Loaded, then: Books | None = None) -> tuple[Books, Pipeline]:
         stage = self._stage
         if not isinstance(self._dice, Even):
             self._dice = Even()
             self._failures = Failures(20_000, self._dice.random)
             self._ledger = DictLedger(stage.disk)
-            tally = self._observe
-            self._observe = lambda event: (stage.happened(event), tally(event))[1]  # type: ignore[assignment,method-assign,func-returns-value] # an observer
         for one in loaded.config.providers:
             if one.kind == "file" and one.name not in self._files:
                 path = loaded.relative(one.path or "")
                 self._files[one.name] = FileProvider(one.name, path, Dump.load(path))
-        books, pipeline = super()._assemble(loaded)
+        books, pipeline = super()._assemble(loaded, then)
         for book in books.books:
             provider = stage.provider(book.settings.name, book.settings.kind)
             scripted = Scripted(provider, self._postbacks.deliver)
@@ -337,7 +243,7 @@ class Stage:
             screens=Screens(entries, lambda _: VERDICTS_S),
             finder=hop,
             clock=self._loop.time,
-            error_rule=lambda kind, code: self.table.error_rule(kind, code),
+            error_rule=self.table.error_rule,
             freshness=freshness,
         )
         return Router(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Final
@@ -59,6 +59,7 @@ class Book:
     """One account at work: its settings, its money, its connections and its products."""
 
     settings: ProviderAccount
+    secret: str = field(repr=False)
     governors: Governors
     purse: Purse
     client: Client
@@ -66,12 +67,20 @@ class Book:
     slots: Slots
     queues: tuple[Batcher, ...]
     accounts: tuple[Account, ...]
-    inherits: bool = False  # the purse is that of the generation before
+    was: ProviderAccount | None = None  # the settings before, when it goes on with that purse
 
+    @property
+    def inherits(self) -> bool:
+        """Whether the purse is that of the generation before: an account has only one."""
+        return self.was is not None
 
-def _same_money(one: ProviderAccount, other: ProviderAccount) -> bool:
-    """Say whether one purse can serve both: two of one account would not know of each other."""
-    return (one.daily_budget, one.price) == (other.daily_budget, other.price)
+    async def open(self, ledger: Ledger) -> None:
+        """Take up the money of the day; the generation before hands it over."""
+        one, other = self.settings, self.was
+        if other is None:
+            await self.purse.open()
+        elif (one.daily_budget, one.price) != (other.daily_budget, other.price):
+            await self.purse.revise(Budget(one.daily_budget, one.price), ledger)
 
 
 class Books:
@@ -116,7 +125,7 @@ class Books:
     async def open(self) -> None:
         """Take up the money of the day, and resolve names; a moment, not more."""
         await asyncio.gather(
-            *(book.purse.open() for book in self.books if not book.inherits),
+            *(book.open(self._ledger) for book in self.books),
             *(book.resolver.start(RESOLVE_S) for book in self.books if book.resolver is not None),
         )
 
@@ -173,9 +182,10 @@ class Books:
             settings.connections, TokenBucket(rate, max(1.0, rate / 5)), clock=self._clock
         )
         resolver = self._resolver(settings)
-        inherits = before is not None and _same_money(settings, before.settings)
-        purse = before.purse if before is not None and inherits else self._purse(settings)
+        purse = self._purse(settings) if before is None else before.purse
         governors = Governors(self._dice.random, probe_s=2 * self._deadline_s)
+        if before is not None and before.settings == settings and before.secret == secret:
+            governors = before.governors  # no reload of something else lifts a quarantine
         client = Client(
             connections=settings.connections,
             max_body=accounts.MAX_BODY.get(settings.kind, MAX_BODY),
@@ -189,7 +199,10 @@ class Books:
             for provider, lines in built
         ]
         queues, products = zip(*parts, strict=True)
-        return Book(settings, governors, purse, client, resolver, slots, queues, products, inherits)
+        was = None if before is None else before.settings
+        return Book(
+            settings, secret, governors, purse, client, resolver, slots, queues, products, was
+        )
 
     def _purse(self, settings: ProviderAccount) -> Purse:
         budget = Budget(settings.daily_budget, settings.price)

@@ -143,6 +143,7 @@ class Dipper:
         self._retiring: set[asyncio.Task[None]] = set()
         self._purging: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._budgets = Budgets()
         self.books, self.pipeline = self._assemble(loaded)
 
@@ -200,7 +201,9 @@ class Dipper:
             await books.open()
             self.books, self.pipeline = books, pipeline
             self.metrics.failing.clear()  # of accounts and settings that are no more
-            self._keep(asyncio.get_running_loop().create_task(_follow(then, books)))
+            following = _follow(then, books, self._following)
+            self._following = asyncio.get_running_loop().create_task(following)
+            self._keep(self._following)
         self.loaded = loaded
         if same:
             await self._read_dumps()
@@ -373,7 +376,14 @@ class Dipper:
         return found + [state_of_dump(one, self._refused_dumps.get(one.name, "")) for one in dumps]
 
 
-async def _follow(then: Books, now: Books) -> None:
+async def _follow(then: Books, now: Books, earlier: asyncio.Task[None] | None) -> None:
+    """Let one generation follow another, each in its turn: they share the connections."""
+    try:
+        if earlier is not None:
+            await asyncio.wait([earlier])
+    except asyncio.CancelledError:
+        await then.close(now)
+        raise
     await then.retire(now)
     now.release()
 

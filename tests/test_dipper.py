@@ -422,6 +422,41 @@ def test_the_money_of_the_day_survives_reloads(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_another_budget_takes_what_was_spent_today_over(tmp_path: Path) -> None:
+    """Two answers at 0.006 reach 0.012; a budget of 0.018 leaves one more, no fresh three."""
+
+    async def main() -> None:
+        async with site(tmp_path) as place:
+            text = place.npl() + 'price = "0.006"\n'
+            reasons = []
+            async with running(place.dipper(text)) as dipper:  # no budget at first
+                reasons.append((await find(dipper)).reason)
+                for budget in ("0.012", "0.018"):
+                    limited = f'{text}daily_budget = "{budget}"\n'
+                    await dipper.reload(place.loaded(limited))
+                reasons.append((await find(dipper, TWO)).reason)
+                reasons.append((await find(dipper, PORTED)).reason)
+                reasons.append((await find(dipper, Msisdn("447973100100"))).reason)
+                assert "0.018 EUR" == dipper.providers()[0]["spent_today"]
+            assert ["ok", "ok", "ok", "budget"] == reasons
+
+    asyncio.run(main())
+
+
+def test_a_reload_of_something_else_lifts_no_quarantine(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with site(tmp_path) as place:
+            first, second = place.npl("one"), place.npl("two")
+            async with running(place.dipper(first + second)) as dipper:
+                dipper.books.accounts[0].strange(3)
+                await dipper.reload(place.loaded(first + second + "timeout_ms = 600\n"))
+                assert "quarantined" in str(dipper.providers()[0]["breaker"])
+                await dipper.reload(place.loaded(place.npl("one", "other") + second))
+                assert "quarantined" not in str(dipper.providers()[0]["breaker"])
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0, 1e9])
 def test_f40_a_wall_clock_that_jumps_moves_no_epoch_of_ours(jump_s: float) -> None:
     epoch, clock = 1_700_000_000.0, 50.0

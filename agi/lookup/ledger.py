@@ -188,6 +188,19 @@ class Purse:
         await self._write(self._ledger, self._budget.day, target)
         self._ticking = asyncio.create_task(self._tick())
 
+    async def revise(self, budget: Budget, ledger: Ledger) -> None:
+        """Go on with another limit or price: what was spent today stays spent."""
+        before, self._budget = self._budget, budget
+        budget.turn(before.day or self._day(), before.spent)
+        if budget.price == before.price:
+            budget.held = before.held
+        self._ledger = ledger if budget.limit is not None else None
+        if self._ledger is None:
+            return
+        await self._write(ledger, budget.day, budget.target() or budget.spent)
+        if self._ticking is None:
+            self._ticking = asyncio.create_task(self._tick())
+
     def may_spend(self, units: Units = ONE) -> bool:
         """Hold ``units`` and say True; each must then be ``spent`` or ``refunded``.
 

@@ -8,6 +8,7 @@ answers in time, and its refreshing goes on behind the call.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -307,10 +308,15 @@ class Pipeline:
     def _age_s(self, stored: Stored) -> float:
         """Return an entry's age; one from the future has an age that nobody knows.
 
-        It then counts as just no longer fresh: of use when nobody answers, and asked again.
+        A network then counts as just no longer fresh: of use when nobody answers, and asked
+        again. Anything else is of no use.
         """
         age_s = self._parts.wall(self._clock()) - stored.obtained
-        return age_s if age_s >= -1.0 else self._freshness.network_s + 1.0
+        if age_s >= -1.0:
+            return age_s
+        said = stored.said
+        known = said.info.mccmnc is not None and not said.code
+        return self._freshness.network_s + 1.0 if known else math.inf
 
     def _taken(self, account: Account, inquiry: Inquiry, answer: Answer) -> Answer | None:
         """Keep what an account said; None when it must not be believed."""

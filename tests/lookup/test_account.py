@@ -243,8 +243,10 @@ def test_a_full_queue_is_refunded_once() -> None:
 class Sharing(Queue):
     """A queue that gives a number that waits already the same future, as the batcher does."""
 
-    def submit(self, number: object, until: float) -> asyncio.Future[Answer]:
-        del number
+    def submit(
+        self, number: object, until: float, patience_s: float | None = None
+    ) -> asyncio.Future[Answer]:
+        del number, patience_s
         return self.waiting.get(ONE) or super().submit(ONE, until)
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.scenarios.language import ScenarioError
-from tests.scenarios.play import play
+from tests.scenarios.playing import play
 
 FILES = Path(__file__).with_name("files")
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -19,8 +17,7 @@ from tests.scenarios import language
 from tests.scenarios.answers import ANSWERS, Call, compare, differs, shown
 from tests.scenarios.behaviour import DOES, SAYS, Flap, Manner
 from tests.scenarios.language import Option, Step
-from tests.scenarios.site import Builder, account_of
-from tests.scenarios.virtual import run
+from tests.scenarios.site import account_of
 from tests.scenarios.world import Stage
 
 TOLERANCE_S: Final = 0.005
@@ -401,37 +398,3 @@ def _next(number: str, index: int) -> str:
         return number
     digits = number.removeprefix("+")
     return "+" * number.startswith("+") + str(int(digits) + index).zfill(len(digits))
-
-
-def play(path: Path, tell: Callable[[str], None] = lambda _: None) -> None:
-    """Play one file from beginning to end, in virtual time.
-
-    Raises:
-        ScenarioError: a mistake in the file, or a check that does not hold.
-    """
-    steps = language.read(path.name, path.read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as directory:
-        builder = Builder(Path(directory))
-        settings = [step for step in steps if step.verb == "CONFIG"]
-        rest = steps[len(settings) :]
-        for step in steps[: len(settings)]:
-            if step.verb != "CONFIG":
-                settings[-1].fail("CONFIG lines come before everything else")
-            builder.take(step)
-        site = builder.build(steps[0])
-        run(_play(_staged(site, builder.routers), rest, tell))
-
-
-def _staged(site: Any, routers: int) -> Callable[[], Stage]:
-    return lambda: Stage(site, routers)
-
-
-async def _play(make: Callable[[], Stage], steps: list[Step], tell: Callable[[str], None]) -> None:
-    stage = make()
-    await stage.start()
-    try:
-        playing = Play(stage, tell)
-        await playing.play(steps)
-        await playing.end(steps[-1])
-    finally:
-        await stage.close()

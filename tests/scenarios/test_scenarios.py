@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.play import play
+from tests.scenarios.playing import play
 
 FILES = sorted(Path(__file__).with_name("files").glob("*.scn"))
 

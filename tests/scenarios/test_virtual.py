@@ -69,7 +69,7 @@ def test_time_goes_on_when_many_timers_are_cancelled() -> None:
 
 def test_turning_for_ever_at_one_instant_is_a_livelock() -> None:
     async def turns() -> None:
-        while True:  # the very thing to be caught
+        while True:  # noqa: ASYNC110 - the very thing to be caught
             await asyncio.sleep(0)
 
     with pytest.raises(Livelock, match="at one instant"):

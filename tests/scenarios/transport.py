@@ -142,8 +142,9 @@ class Scripted(httpx.AsyncBaseTransport):
             return 200, {}, self._truncated(asked)
         if whole.does == "OVERSIZE":
             return 200, {}, _endless(50_000_000)
-        status, headers, said = _PAGES.get(whole.does, (200, {}, whole.value.encode() + b"\n"))
-        return status, dict(headers), _bytes(said)
+        words = whole.value.encode() + b"\n"
+        status, fields, said = _PAGES.get(whole.does, (200, {}, words))
+        return status, dict(fields), _bytes(said)
 
     # ---- what is said --------------------------------------------------------------------
 

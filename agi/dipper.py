@@ -24,7 +24,8 @@ from agi.lookup.chain import Budgets
 from agi.lookup.failures import Failures
 from agi.lookup.freshness import ErrorRules, Freshness
 from agi.lookup.ledger import Ledger
-from agi.lookup.pipeline import Parts, Pipeline
+from agi.lookup.parts import Parts
+from agi.lookup.pipeline import Pipeline
 from agi.lookup.postback import Postbacks
 from agi.lookup.provider import Answer
 from agi.lookup.providers.datasoap import Postback, read_postback
@@ -115,6 +116,7 @@ class Dipper:
         self.loaded = loaded
         self.metrics = metrics
         self.on_purge: Callable[[str, float], None] = _nothing
+        self.on_change: Callable[[Msisdn], None] = _nobody
         self._state = state
         self._clock = clock
         self._wall = Wall(clock)
@@ -176,7 +178,7 @@ class Dipper:
 
     async def forget(self, number: Msisdn) -> bool:
         """Forget a number in memory and store; say whether anything was known of it."""
-        return await self.pipeline.forget(number)
+        return await self.pipeline.keeper.forget(number)
 
     async def reload(self, loaded: Loaded) -> None:
         """Serve by another configuration's accounts from now on; what was asked is answered.
@@ -258,6 +260,7 @@ class Dipper:
             )
         )
         pipeline.on_purge = self._purge
+        pipeline.keeper.on_change = lambda number: self.on_change(number)  # noqa: PLW0108 - as it is then
         return books, pipeline
 
     def _dumps(self, loaded: Loaded) -> tuple[list[_Dumped], list[_Dumped]]:
@@ -390,3 +393,7 @@ async def _follow(then: Books, now: Books, earlier: asyncio.Task[None] | None) -
 
 def _nothing(provider: str, seconds_ago: float) -> None:
     del provider, seconds_ago
+
+
+def _nobody(number: Msisdn) -> None:
+    del number

@@ -65,6 +65,7 @@ class DipperProcess:
         await self._control.start()
         await self.dipper.open()
         self.dipper.on_purge = self._purged
+        self.dipper.on_change = self._forgotten
         await self._door.start()
         self._warn(self._loaded.warnings)
         self._log("info", "dipper_ready", providers=len(self.dipper.books.books))

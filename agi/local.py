@@ -14,7 +14,7 @@ from agi.dipper import Dipper, freshness_of
 from agi.errors import UsageError
 from agi.log import Silence
 from agi.lookup.nearby import Nearby
-from agi.lookup.pipeline import Finder
+from agi.lookup.parts import Finder
 from agi.lookup.screening import Screens
 from agi.lookup.tiers.memory import MemoryTier
 from agi.lookup_desk import LookupDesk

@@ -89,7 +89,7 @@ class LookupDesk:
     async def cache_get(self, asked: Asked) -> object:
         """Return what each tier holds of a number; nobody is asked."""
         number = self._number(asked)
-        tiers = await self._dipper.pipeline.kept(number)
+        tiers = await self._dipper.pipeline.keeper.kept(number)
         return {"tiers": {name: _shown(kept) for name, kept in tiers.items()}}
 
     async def cache_stats(self, asked: Asked) -> object:

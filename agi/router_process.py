@@ -24,7 +24,7 @@ from agi.ipc import Control, path_of
 from agi.log import Writer
 from agi.lookup.link import DipperLink
 from agi.lookup.nearby import Nearby
-from agi.lookup.pipeline import Finder
+from agi.lookup.parts import Finder
 from agi.lookup.screening import Screens
 from agi.lookup.tiers.memory import MemoryTier
 from agi.metrics import Metrics

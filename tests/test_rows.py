@@ -28,8 +28,8 @@ def borne() -> dict[str, list[str]]:
             for row in re.findall("[fa][0-9]+", match[1]):
                 found.setdefault(row.upper(), []).append(str(path.relative_to(TESTS)))
     for path in (TESTS / "scenarios").rglob("*.scn"):
-        if match := IN_FILE_NAME.match(path.name):
-            for row in re.findall("[fa][0-9]+", match[1]):
+        if begin := IN_FILE_NAME.match(path.name):
+            for row in re.findall("[fa][0-9]+", begin[1]):
                 found.setdefault(row.upper(), []).append(str(path.relative_to(TESTS)))
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from agi.lookup.freshness import ErrorRules, Freshness
-from agi.lookup.pipeline import Finder
+from agi.lookup.parts import Finder
 from agi.lookup.record import CLEAR, LISTED, Said
 from agi.lookup.screening import Screens
 from agi.lookup.tiers.memory import MemoryTier

@@ -14,7 +14,8 @@ from agi.lookup.chain import Budgets
 from agi.lookup.events import LookupDone, LookupEvent, ignore
 from agi.lookup.failures import Failures
 from agi.lookup.freshness import Freshness
-from agi.lookup.pipeline import Parts, Pipeline
+from agi.lookup.parts import Parts
+from agi.lookup.pipeline import Pipeline
 from agi.lookup.provider import Answer, Provider
 from agi.lookup.providers.comcetera import Comcetera
 from agi.lookup.record import Said

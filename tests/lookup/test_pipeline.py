@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from agi.errors import ProviderFault
 from agi.lookup import events
 from agi.lookup.freshness import Freshness
-from agi.lookup.pipeline import RESERVE_S, Finder
+from agi.lookup.parts import Finder
+from agi.lookup.pipeline import RESERVE_S
 from agi.lookup.provider import Answer
 from agi.model import (
     Finding,
@@ -179,13 +180,13 @@ def test_a_number_is_forgotten_everywhere() -> None:
     async def scene() -> None:
         store = Shelf()
         stage = Stage(Firm(script=fails("reset")), store=store)
-        assert not await stage.pipeline.forget(ONE)
+        assert not await stage.pipeline.keeper.forget(ONE)
         await stage.find()
         store.holds(said(), 1.0)
         stage.remembers(1.0)
-        assert {"memory", "sqlite"} == set(await stage.pipeline.kept(ONE))
-        assert await stage.pipeline.forget(ONE)
-        assert {} == await stage.pipeline.kept(ONE)
+        assert {"memory", "sqlite"} == set(await stage.pipeline.keeper.kept(ONE))
+        assert await stage.pipeline.keeper.forget(ONE)
+        assert {} == await stage.pipeline.keeper.kept(ONE)
         stage.firms[0].queue.script = says()
         assert Source.LIVE is (await stage.find()).source  # nor is its failure remembered
 
@@ -196,8 +197,8 @@ def test_without_a_store_memory_alone_is_forgotten_and_shown() -> None:
     async def scene() -> None:
         stage = Stage(Firm())
         stage.remembers(7.0)
-        assert 7.0 == pytest.approx((await stage.pipeline.kept(ONE))["memory"].age_s)
-        assert await stage.pipeline.forget(ONE)
+        assert 7.0 == pytest.approx((await stage.pipeline.keeper.kept(ONE))["memory"].age_s)
+        assert await stage.pipeline.keeper.forget(ONE)
 
     play(scene)
 
@@ -667,12 +668,16 @@ def test_f27_of_two_that_disagree_the_earlier_in_order_is_remembered(first_after
 
     async def scene() -> None:
         stage = disagreeing(first_after, 0.15)
+        changed: list[Msisdn] = []
+        stage.pipeline.keeper.on_change = changed.append
         finding = await stage.find()
         assert Mccmnc("23410" if first_after < 0.4 else "23430") == finding.info.mccmnc
         await asyncio.sleep(1)
         assert Mccmnc("23410") == (await stage.find()).info.mccmnc
         (conflict,) = stage.seen(events.Conflict)
         assert {"a", "b"} == {conflict.provider, conflict.other}
+        # Whoever was told the other network is told to forget it.
+        assert ([] if first_after < 0.4 else [ONE]) == changed
 
     play(scene)
 

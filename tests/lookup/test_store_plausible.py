@@ -8,7 +8,8 @@ import pytest
 from agi.lookup.events import LookupEvent, StoreTrouble, TierAsked
 from agi.lookup.failures import Failures
 from agi.lookup.freshness import Freshness
-from agi.lookup.pipeline import Parts, Pipeline
+from agi.lookup.parts import Parts
+from agi.lookup.pipeline import Pipeline
 from agi.lookup.screening import Screens
 from agi.lookup.tiers.memory import MemoryTier
 from agi.lookup.tiers.sqlite import SqliteStore

@@ -14,7 +14,8 @@ from agi.lookup.events import LookupEvent
 from agi.lookup.failures import Failures
 from agi.lookup.freshness import Freshness
 from agi.lookup.limits import TokenBucket
-from agi.lookup.pipeline import Parts, Pipeline
+from agi.lookup.parts import Parts
+from agi.lookup.pipeline import Pipeline
 from agi.lookup.provider import Provider
 from agi.lookup.screening import Screens
 from agi.lookup.slots import Slots

@@ -36,7 +36,7 @@ from agi.lookup.screening import Screens
 from agi.lookup.store import Store
 from agi.lookup.tiers.memory import MemoryTier
 from agi.metrics import Metrics
-from agi.model import ErrorRule, Finding, Inquiry
+from agi.model import ErrorRule, Finding, Inquiry, Msisdn
 from agi.router import Router
 from agi.router_process import VERDICTS_S, prices_of
 from agi.routing import files
@@ -214,6 +214,7 @@ class Stage:
         """Start the dipper."""
         dipper = StagedDipper(self, lambda: self.table)
         dipper.on_purge = self._purge
+        dipper.on_change = self._drop
         await dipper.open()
         self.dipper = dipper
 
@@ -300,6 +301,11 @@ class Stage:
     def saved(self, currency: str) -> Decimal:
         """Return the money of lookups that were not needed."""
         return sum((router.metrics.saved[currency] for router in self.routers), Decimal(0))
+
+    def _drop(self, number: Msisdn) -> None:
+        """Do what the frame ``Drop`` has every router do."""
+        for router in self.routers:
+            router.nearby.drop(number)
 
     def _purge(self, provider: str, seconds_ago: float) -> None:
         for router in self.routers:

@@ -127,6 +127,7 @@ def terms(account: ProviderAccount, product: Product, lines: frozenset[Line]) ->
         price=account.price,
         currency=account.currency,
         by_country=account.kind in BY_COUNTRY,
+        posted=account.kind == "datasoap" and account.mode == "async",
     )
 
 

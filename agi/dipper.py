@@ -22,6 +22,7 @@ from agi.errors import ConfigurationError, Fault, TableError, UsageError
 from agi.log import Log
 from agi.lookup.chain import Budgets
 from agi.lookup.failures import Failures
+from agi.lookup.flight import Flights
 from agi.lookup.freshness import ErrorRules, Freshness
 from agi.lookup.ledger import Ledger
 from agi.lookup.parts import Parts
@@ -147,6 +148,7 @@ class Dipper:
         self._watch: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
         self._budgets = Budgets()
+        self._flights: Flights[Finding] = Flights()
         self.books, self.pipeline = self._assemble(loaded)
 
     async def open(self) -> None:
@@ -171,7 +173,7 @@ class Dipper:
         """Return what is known by the inquiry's deadline; see ``Pipeline.find``."""
         pipeline = self.pipeline
         finding = await pipeline.find(inquiry)
-        if finding.reason == "shed" and pipeline is not self.pipeline:
+        if finding.reason == "shed" and (self._retiring or pipeline is not self.pipeline):
             # Its accounts retired between the store and their queue: nobody was asked.
             return await self.pipeline.find(inquiry)
         return finding
@@ -256,6 +258,7 @@ class Dipper:
                 error_rule=self._rules,
                 freshness=freshness_of(loaded.config.cache),
                 budgets=self._budgets,
+                flights=self._flights,
                 observe=self._observe,
             )
         )

@@ -110,7 +110,7 @@ class LookupDesk:
 
     def _number(self, asked: Asked) -> Msisdn:
         dialled = self._plan.understand(str(asked.get("number", "")))
-        if dialled.msisdn is None:
+        if dialled.kind is not Kind.E164 or dialled.msisdn is None:
             raise UsageError(f"no E.164 number, so nothing is kept under it ({_why(dialled)})")
         return dialled.msisdn
 

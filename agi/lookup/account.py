@@ -56,6 +56,13 @@ class Pays(Protocol):
     def gone(self) -> bool:
         """Whether today's money is spent, not merely not on disk yet."""
 
+    @property
+    def short(self) -> bool:
+        """Whether there is money, but the disk, which is being written, does not know of it yet."""
+
+    async def secured(self, within_s: float) -> None:
+        """Wait until the disk knows of more, or failed; no longer than this."""
+
     def may_spend(self, units: Units = 1) -> bool:
         """Set one answer's price aside; False when the day's money does not reach."""
 
@@ -81,6 +88,7 @@ class Terms:
 
     ``countries`` empty: all. ``lines`` empty: all. ``timeout_s`` is how long one call waits for
     it. ``price`` is of one unit. ``by_country``: it throttles a destination, not the account.
+    ``posted``: a request brings a receipt only, and the answer comes by postback.
     """
 
     name: str
@@ -92,6 +100,7 @@ class Terms:
     price: Decimal = Decimal(0)
     currency: str = "EUR"
     by_country: bool = False
+    posted: bool = False
 
 
 class Governors:
@@ -143,6 +152,15 @@ class Account:
         if terms.countries and inquiry.country not in terms.countries:
             return False
         return not terms.lines or inquiry.line is None or inquiry.line in terms.lines
+
+    @property
+    def short(self) -> bool:
+        """Whether its money is refused for a moment only: ``secured`` says when it is there."""
+        return self._purse.short
+
+    async def secured(self, within_s: float) -> None:
+        """Wait for more of the day's money, no longer than this."""
+        await self._purse.secured(within_s)
 
     def admit(self, inquiry: Inquiry) -> Admit | Refusal:
         """Say whether the account may be asked now; a yes is followed by ``ask``."""
@@ -203,6 +221,8 @@ class Account:
         elif isinstance(event, events.Overdue):
             sent = self._clock() - event.seconds
             self._judge(self.governors.breaker.failed(self._clock(), "timeout", sent))
+        elif isinstance(event, events.NumberAnswered) and self.terms.posted:
+            self._judge(self.governors.breaker.succeeded(self._clock()))
         elif isinstance(event, events.Strangers):
             self.strange(event.count)
         self._observe(event)
@@ -224,7 +244,8 @@ class Account:
         now = self._clock()
         breaker = self.governors.breaker
         if event.outcome == "ok":
-            self._judge(breaker.succeeded(now))
+            if not self.terms.posted:  # a receipt is no answer yet
+                self._judge(breaker.succeeded(now))
         elif event.outcome in _OURS:
             self.governors.last_error = f"{event.outcome} {event.detail}".strip()
             breaker.released(now)
@@ -261,14 +282,16 @@ class Account:
             self._paid(answer.units)
             return
         cause = fault.cause if isinstance(fault, ProviderFault) else "malformed"
-        if cause in _UNBILLED or (isinstance(fault, ProviderFault) and fault.detail == _NEVER_SENT):
+        detail = fault.detail if isinstance(fault, ProviderFault) else ""
+        if detail == _NEVER_SENT or (cause in _UNBILLED and detail != _CUT_OFF):
             self._purse.refunded(1)
             if probe:
                 self.governors.breaker.released(now)
         else:
             self._paid(1)
-        if cause == "throttled" and isinstance(fault, ProviderFault):
-            self._pause(country, now, fault.retry_after_s or 1.0)
+        asked_s = fault.retry_after_s if isinstance(fault, ProviderFault) else None
+        if cause == "throttled" or asked_s is not None:
+            self._pause(country, now, asked_s or 1.0)
 
     def _paid(self, units: float) -> None:
         self._purse.spent(units, 1)
@@ -278,15 +301,21 @@ class Account:
 
     def _pause(self, country: str, now: float, seconds: float) -> None:
         scope = self._scope(country)
-        if not self.governors.pauses.paused(scope, now):
-            self.governors.pauses.pause(scope, now, seconds)
+        known = self.governors.pauses.paused(scope, now)
+        self.governors.pauses.pause(scope, now, seconds)  # the longest counts
+        if not known:
             self._observe(events.Paused(self.name, seconds, scope))
 
     def _scope(self, country: str) -> str:
-        return country if self.terms.by_country else ""
+        return (country or _NO_COUNTRY) if self.terms.by_country else ""
 
+
+_NO_COUNTRY: Final = "ZZ"
+"""The scope of numbers of no country, such as +883; the empty scope is all of them (ISO 3166-1:
+ZZ is left to users)."""
 
 _NEVER_SENT: Final = "never sent"
+_CUT_OFF: Final = "cut off"  # by our own end, after it was sent: the provider may bill it
 
 
 def _nothing(name: str, since: float) -> None:

@@ -217,7 +217,7 @@ class Batcher:
         try:
             fault = await self._ask(exchange)
         except asyncio.CancelledError:
-            fault = ProviderFault("shed", "closing")
+            fault = ProviderFault("shed", "cut off")
             raise
         finally:
             overdue.cancel()
@@ -263,6 +263,11 @@ class Batcher:
         self, posted: asyncio.Future[Answer], future: asyncio.Future[Answer], sent: float
     ) -> None:
         """Wait for the postback that a receipt has promised, as long as for any answer."""
+        overdue = asyncio.get_running_loop().call_later(
+            max(0.0, sent + self._deadline_s - self._clock()),
+            self._observe,
+            Overdue(self.name, self._deadline_s),
+        )
         try:
             async with asyncio.timeout_at(sent + 2 * self._deadline_s):
                 answer = await posted
@@ -275,8 +280,10 @@ class Batcher:
         except ProviderFault as fault:
             fail(future, fault)
         except asyncio.CancelledError:
-            fail(future, ProviderFault("shed", "closing"))
+            fail(future, ProviderFault("shed", "cut off"))
             raise
+        finally:
+            overdue.cancel()
 
     def _refused(self, code: str, sent: float) -> None:
         """Report that a postback refused the account: the request itself had gone well."""

@@ -99,6 +99,7 @@ class Chain:
         self._asked: dict[asyncio.Future[Answer], Account] = {}
         self._heard: dict[asyncio.Future[Answer], Answer | None] = {}
         self._failed: list[tuple[str, int]] = []
+        self._short: list[Account] = []
         self._reason = "no-provider"
         self._second_best: Outcome | None = None
         self._probe: tuple[asyncio.Future[Answer], Account] | None = None
@@ -109,14 +110,14 @@ class Chain:
         """Ask until somebody knows; never raises for a provider's sake."""
         self._budgets.hedge.lookup()
         self._budgets.retry.request(self._clock())
-        self._next()
+        await self._begin()
         outcome: Outcome | None = None
         while self._asked and outcome is None:
             for future in sorted(await self._wait(), key=self._order):
                 if outcome is None:  # what has come beside the answer is taken in the end
                     outcome = self._judged(self._asked.pop(future), future)
             if outcome is None and not self._asked and self._wanted():
-                self._next()
+                await self._begin()
         self._leave()
         nobody = Outcome(None, None, None, self._reason, tuple(self._failed))
         return outcome or self._second_best or nobody
@@ -130,14 +131,30 @@ class Chain:
 
     # ---- who is asked --------------------------------------------------------------------
 
+    async def _begin(self) -> None:
+        """Ask the next account; when nobody has money only until the disk knows of it, wait."""
+        while not self._next() and self._short:
+            short, self._short = self._short, []
+            within_s = self._inquiry.deadline - self._clock()
+            if within_s <= 0 or not self._wanted():
+                self._refused(Refusal.BUDGET, short[0])
+                return
+            await short[0].secured(within_s)
+            self._left = short
+
+    def _refused(self, refusal: Refusal, account: Account) -> None:
+        self._note(_REFUSED[refusal])
+        self._observe(events.Avoided(account.name, refusal))
+
     def _next(self) -> bool:
         """Ask the next account that may be asked; say whether there was one."""
         while self._left:
             account = self._left.pop(0)
             admitted = account.admit(self._inquiry)
-            if isinstance(admitted, Refusal):
-                self._note(_REFUSED[admitted])
-                self._observe(events.Avoided(account.name, admitted))
+            if admitted is Refusal.BUDGET and account.short:
+                self._short.append(account)
+            elif isinstance(admitted, Refusal):
+                self._refused(admitted, account)
             elif self._put(account, probe=admitted is Admit.PROBE):
                 return True
         if self._probe is not None and not self._asked:
@@ -220,9 +237,9 @@ class Chain:
     def _could_be_better(self, answer: Answer, rule: ErrorRule | None) -> bool:
         if answer.info is not None and answer.info.mccmnc is not None:
             return False
-        if self._inquiry.network and answer.code == "" and not answer.verdict:
-            return True  # it lives, or nothing at all: somebody else may know the network
-        return rule is None or rule.retry_elsewhere if answer.code else False
+        if not answer.code:
+            return not answer.verdict  # it lives, or nothing at all: somebody else may know
+        return rule is None or rule.retry_elsewhere
 
     def _fault(self, account: Account, fault: BaseException | None) -> Outcome | None:
         if fault is not None and not isinstance(fault, ProviderFault):

@@ -12,7 +12,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from agi.model import Msisdn
+from agi.model import Msisdn, Product
 
 FIRST_S: Final = 1.0
 MOST_S: Final = 300.0
@@ -37,38 +37,55 @@ class Failures:
     """
 
     def __init__(self, entries: int, draw: Callable[[], float]) -> None:
-        self._kept: LRUCache[Msisdn, Failure] = LRUCache(entries)
+        self._kept: LRUCache[tuple[Msisdn, Product], Failure] = LRUCache(entries)
         self._draw = draw
 
-    def get(self, number: Msisdn, now: float, generation: Callable[[str], int]) -> Failure | None:
+    def get(
+        self,
+        number: Msisdn,
+        now: float,
+        generation: Callable[[str], int],
+        product: Product = Product.NETWORK,
+    ) -> Failure | None:
         """Return the failure that still holds.
 
         It no longer does when an account that failed has had its breaker closed since:
         ``generation`` is what counts an account's outages.
         """
-        failure = self._kept.get(number)
+        failure = self._kept.get((number, product))
         if failure is None:
             return None
         if any(generation(name) != then for name, then in failure.generations):
-            del self._kept[number]
+            del self._kept[number, product]
             return None
         return failure if now < failure.until else None
 
-    def failed(
+    def failed(  # noqa: PLR0913 - what failed, and how long that holds
         self,
         number: Msisdn,
         now: float,
         reason: str,
         generations: tuple[tuple[str, int], ...],
+        *,
+        product: Product = Product.NETWORK,
+        at_least_s: float = 0.0,
     ) -> None:
-        """Remember that these accounts, in these outages, had no answer."""
-        before = self._kept.get(number)
+        """Remember that these accounts, in these outages, had no answer.
+
+        ``at_least_s``: what they said instead of one holds for so long.
+        """
+        before = self._kept.get((number, product))
         times = 1 if before is None or now - before.until > MOST_S else before.times + 1
         lasts = min(MOST_S, FIRST_S * 2 ** min(times - 1, 9))
         lasts *= 1 - _SPREAD + 2 * _SPREAD * self._draw()
-        until = now + min(MOST_S, lasts)
-        self._kept[number] = Failure(reason, times, until, generations)
+        until = now + max(FIRST_S, min(MOST_S, lasts), at_least_s)
+        self._kept[number, product] = Failure(reason, times, until, generations)
+
+    def answered(self, number: Msisdn) -> None:
+        """The number has its network."""
+        self._kept.pop((number, Product.NETWORK), None)
 
     def forget(self, number: Msisdn) -> None:
-        """The number was answered, or is to be forgotten."""
-        self._kept.pop(number, None)
+        """Forget the failures of a number, whatever was asked of it."""
+        for product in Product:
+            self._kept.pop((number, product), None)

@@ -101,7 +101,7 @@ class Freshness:
             return True
         if kept is not None and kept.said.info.mccmnc is not None and kept.age_s <= self.keep_s:
             return rule is not None and rule.negative_ttl_s > 0 and rule.outcome in FINAL
-        if answer.outcome is Outcome.OK:
+        if answer.outcome is Outcome.OK or _tells(answer):
             return True
         return rule is not None and rule.negative_ttl_s > 0
 
@@ -117,7 +117,7 @@ def found(answer: Answer, rule: ErrorRule | None, provider: str, kind: str) -> F
     info = answer.info
     if info is not None and info.mccmnc is not None:
         return Finding(Source.LIVE, "ok", info, 0.0, None, provider, kind)
-    if answer.outcome is Outcome.OK and info is not None:
+    if info is not None and (answer.outcome is Outcome.OK or _tells(answer)):
         return Finding(Source.DEFAULT, "ok", info, 0.0, None, provider, kind)
     shown = info if info is not None else _NOTHING
     if rule is None:
@@ -130,6 +130,11 @@ def younger(one: Kept | None, other: Kept | None) -> Kept | None:
     if one is None or other is None:
         return one or other
     return one if one.age_s <= other.age_s else other
+
+
+def _tells(answer: Answer) -> bool:
+    """Say whether an answer without a code tells of the subscriber: absent, say, is no failure."""
+    return not answer.code and answer.info is not None and answer.info.live is not None
 
 
 _NOTHING: Final = Finding(Source.DEFAULT, OTHER).info

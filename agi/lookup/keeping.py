@@ -155,7 +155,7 @@ class Keeper:
             if before is not None and before.said.info.mccmnc not in (None, said.info.mccmnc):
                 self.on_change(number)
             self._write(number, said, self._freshness.kept_for(answer, rule), Product.NETWORK)
-            self._parts.failures.forget(number)
+            self._parts.failures.answered(number)
 
     def _write(self, number: Msisdn, said: Said, keep_s: float, product: Product) -> None:
         if self._parts.store is not None:

@@ -174,6 +174,16 @@ class Purse:
         """Whether today's money is spent: asked again tomorrow."""
         return self._budget.gone
 
+    @property
+    def short(self) -> bool:
+        """Whether there is money, but the disk, which is being written, does not know of it yet."""
+        return self._writing is not None and not self.gone
+
+    async def secured(self, within_s: float) -> None:
+        """Wait until the disk knows of more, or failed; no longer than this."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing], timeout=max(0.0, within_s))
+
     async def open(self) -> None:
         """Take up what is known of today, and secure the first portion. The ledger is open."""
         if self._ledger is None:

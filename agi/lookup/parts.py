@@ -10,6 +10,7 @@ from agi.lookup import events
 from agi.lookup.account import Account
 from agi.lookup.chain import Budgets
 from agi.lookup.failures import Failures
+from agi.lookup.flight import Flights
 from agi.lookup.freshness import ErrorRules, Freshness
 from agi.lookup.provider import Answer
 from agi.lookup.screening import Screens
@@ -44,7 +45,8 @@ class Parts:
     """What a pipeline is made of.
 
     ``clock`` is the loop's own, monotonic; ``wall`` turns its values into epochs. ``accounts`` are
-    asked in this order; ``dumps`` before them, ``fallbacks`` when none of them knew.
+    asked in this order; ``dumps`` before them, ``fallbacks`` when none of them knew. ``flights``
+    are shared with the pipeline before this one: what it has asked is not asked again.
     """
 
     accounts: Sequence[Account] = ()
@@ -59,4 +61,5 @@ class Parts:
     error_rule: ErrorRules
     freshness: Freshness = field(default_factory=Freshness)
     budgets: Budgets = field(default_factory=Budgets)
+    flights: Flights[Finding] = field(default_factory=Flights)
     observe: events.Observer = events.ignore

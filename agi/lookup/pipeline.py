@@ -16,7 +16,6 @@ from agi.errors import ProviderFault
 from agi.lookup import events
 from agi.lookup.account import Account
 from agi.lookup.chain import Chain, Outcome
-from agi.lookup.flight import Flights
 from agi.lookup.freshness import FINAL, OTHER, found, younger
 from agi.lookup.keeping import Keeper
 from agi.lookup.parts import Dumps, Parts
@@ -48,7 +47,7 @@ class Pipeline:
             for product in Product
         }
         self._order = {one.name: index for index, one in enumerate(parts.accounts)}
-        self._flights: Flights[Finding] = Flights()
+        self._flights = parts.flights
         self.keeper = Keeper(parts, self._order)
         self.on_purge: Callable[[str, float], None] = _nothing
         for account in parts.accounts:
@@ -192,11 +191,33 @@ class Pipeline:
             obtained = self._clock() - self.keeper.age_s(stored)
             self._parts.screens.keep(inquiry.number, product, stored.said, obtained)
             return stored.said
+        failure = self._parts.failures.get(
+            inquiry.number, self._clock(), self._generation, product
+        )
+        if failure is not None and inquiry.max_age_s != 0:
+            self._observe(events.Avoided("", "failure"))
+            return None
         outcome = await self._ask(product, inquiry)
-        if outcome.answer is None or outcome.account is None:
+        if outcome.answer is None or outcome.account is None or not outcome.answer.verdict:
+            self._no_verdict(product, inquiry, outcome)
             return None
         terms = outcome.account.terms
         return said_of(outcome.answer, terms.name, terms.kind)
+
+    def _no_verdict(self, product: Product, inquiry: Inquiry, outcome: Outcome) -> None:
+        """Remember it: an answer that is no verdict is paid for all the same."""
+        accounts = outcome.failed
+        if outcome.account is not None:
+            accounts = (*accounts, self._at(outcome.account))
+        if accounts:
+            self._parts.failures.failed(
+                inquiry.number,
+                self._clock(),
+                outcome.reason,
+                accounts,
+                product=product,
+                at_least_s=outcome.rule.negative_ttl_s if outcome.rule is not None else 0.0,
+            )
 
     def _purge(self, provider: str, since: float) -> None:
         self.keeper.purge(provider, since)

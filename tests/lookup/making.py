@@ -248,6 +248,12 @@ class Money:
     def gone(self) -> bool:
         return self.left < 1 and not self.writing
 
+    @property
+    def short(self) -> bool:
+        return False
+
+    async def secured(self, within_s: float) -> None: ...
+
     def may_spend(self, units: object = 1) -> bool:
         assert 1 == units
         if self.left < 1:

@@ -36,7 +36,7 @@ def test_each_failure_lasts_twice_as_long_up_to_five_minutes(times: int, lasts_s
 
 @pytest.mark.parametrize(
     ("draw", "times", "lasts_s"),
-    [(0.0, 1, 0.8), (0.999_999, 1, 1.2), (0.0, 10, 240), (0.999_999, 10, 300)],
+    [(0.0, 1, 1.0), (0.999_999, 1, 1.2), (0.0, 2, 1.6), (0.0, 10, 240), (0.999_999, 10, 300)],
 )
 def test_it_is_spread_by_a_fifth_but_never_beyond_five_minutes(
     draw: float, times: int, lasts_s: float

@@ -46,7 +46,7 @@ class Child:
     """One role's process, as its parent sees it; times are the parent's monotonic clock.
 
     ``pid`` is 0 while there is none; ``text`` is None until it said that it is ready; ``due`` is
-    when it is to be started.
+    when it is to be started, ``kill_at`` when its time to end is over.
     """
 
     def __init__(self, role: Role) -> None:
@@ -61,6 +61,7 @@ class Child:
         self.heard = 0.0
         self.ready_at = 0.0
         self.killed = False
+        self.kill_at: float | None = None
 
     def start(self, now: float, inherited: Iterable[socket.socket]) -> None:
         """Fork the process, which closes the ``inherited`` sockets: they are its parent's.

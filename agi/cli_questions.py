@@ -217,9 +217,10 @@ def forget(context: click.Context, *, number: str, as_json: bool) -> int:
 def _forget(context: click.Context, number: str, *, as_json: bool) -> int:
     from agi import views
 
-    known = bool(service(context).forget(number)["forgotten"])
-    views.forgotten(known=known, as_json=as_json)
-    return exits.YES if known else exits.NO
+    said = service(context).forget(number)
+    known, erased = bool(said["forgotten"]), bool(said["erased"])
+    views.forgotten(known=known, erased=erased, as_json=as_json)
+    return exits.YES if known and erased else exits.NO
 
 
 @click.command()

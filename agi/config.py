@@ -91,11 +91,16 @@ def state_in_spite_of_faults(path: Path, environ: Mapping[str, str], *, root: bo
     """Return the state directory that a file names, whatever else is wrong with the file.
 
     A service runs on while somebody breaks its file; that is when it must be reached.
+
+    Raises:
+        ConfigurationError: there is no such file, or it cannot be read.
     """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
         named = tree.get("state_directory")
-    except (OSError, tomllib.TOMLDecodeError, RecursionError):
+    except OSError:
+        return load(path, environ, secrets=None).state(environ, root=root)  # says why not
+    except (tomllib.TOMLDecodeError, RecursionError):
         named = None
     plain = Config(state_directory=named if isinstance(named, str) else None)
     return Loaded(config=plain, path=path, passwords={}, warnings=()).state(environ, root=root)

@@ -107,6 +107,7 @@ class DipperProcess:
             "remembered": len(self.dipper.memory),
             "store": self._loaded.config.cache.store.partition(":")[0],
             "log_dropped": self._log.dropped,
+            "trouble_s": {name: self._loop.time() - at for name, at in self.metrics.last.items()},
             "providers": self.dipper.providers(),
             "unasked": self._unasked(),
             "counts": self.metrics.snapshot(),

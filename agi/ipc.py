@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from agi.errors import DialdipError, Unreachable, UsageError
+from agi.lookup.owner import leave_to_owner
 
 VERSION: Final = 1
 MAX_LINE: Final = 16 * 1024 * 1024
@@ -53,6 +54,7 @@ class Control:
             # One by one: the mode of mkdir(parents=True) is the last one's only.
             for folder in (path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            leave_to_owner(path.parent, path.parent.parent)
             if path.exists():
                 if alive(path):
                     raise UsageError(f"another dialdip runs with this state directory: {path}")
@@ -124,10 +126,11 @@ def ask(path: Path, op: str, *, timeout_s: float = 5.0, **arguments: object) -> 
             with sock.makefile("rb") as lines:
                 line = lines.readline(MAX_LINE)
     except OSError as bad:
-        raise Unreachable(
-            f"the service does not answer at {path} ({bad.strerror or 'timed out'}); "
-            "is dialdip serve running with this configuration?"
-        ) from None
+        hint = "is dialdip serve running with this configuration?"
+        if isinstance(bad, PermissionError):
+            hint = "only its own user and root may ask it"
+        why = bad.strerror or "timed out"
+        raise Unreachable(f"the service does not answer at {path} ({why}); {hint}") from None
     if not line:
         raise Unreachable(f"the service closed {path} without an answer; see its log")
     said = msgspec.json.decode(line, type=dict[str, Any])

@@ -104,9 +104,16 @@ class LookupDesk:
     async def forget(self, asked: Asked) -> object:
         """Forget a number in every tier of this host, and in the store that hosts share."""
         number = self._number(asked)
+        failed = await self._not_erased()
         known = await self._dipper.forget(number)
         self._forgotten(number)
-        return {"forgotten": known}
+        return {"forgotten": known, "erased": failed == await self._not_erased()}
+
+    async def _not_erased(self) -> object:
+        """Return how often the store could not erase; it says so in no other way."""
+        store = self._dipper.store
+        troubles = {} if store is None else (await store.stats()).get("troubles")
+        return troubles.get("not-erased", 0) if isinstance(troubles, dict) else 0
 
     def _number(self, asked: Asked) -> Msisdn:
         dialled = self._plan.understand(str(asked.get("number", "")))

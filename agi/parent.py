@@ -50,7 +50,7 @@ class Parent:
 
     ``log`` takes a level, an event and values, at once: no thread may stand behind it.
     ``on_ready`` is called once, with each role's text by its label, when all of them are ready.
-    ``grace_s`` is how long they may drain.
+    ``on_stop`` is called once, when they are told to end. ``grace_s`` is how long they may drain.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs of the outside, by keyword
@@ -60,6 +60,7 @@ class Parent:
         log: Callable[..., None],
         grace_s: float,
         on_ready: Callable[[Mapping[str, str]], None],
+        on_stop: Callable[[], None] = lambda: None,
         environ: Mapping[str, str] = os.environ,
         patience: Patience = Patience(),
         clock: Callable[[], float] = time.monotonic,
@@ -68,12 +69,14 @@ class Parent:
         self._log = log
         self._grace_s = grace_s
         self._on_ready = on_ready
+        self._on_stop = on_stop
         self._environ = environ
         self._patience = patience
         self._clock = clock
         self._announced = False
         self._refusal = ""
-        self._kill_at: float | None = None  # set: stopping
+        self._stopping = False
+        self._hurried = False  # told to stop a second time
         self._feed_s = watchdog_s(environ)
         self._fed = self._ticked = clock()
 
@@ -90,7 +93,7 @@ class Parent:
         wakeup = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         self._waker = waker
         try:
-            while self._kill_at is None or any(child.pid for child in self._children):
+            while not self._stopping or any(child.pid for child in self._children):
                 self._turn()
         finally:
             signal.set_wakeup_fd(wakeup)
@@ -112,8 +115,9 @@ class Parent:
         self._forgive_own_freeze(now)
         for child in self._children:
             child.listen(now)
-        self._heed_signals(now)
+        self._heed_signals()
         self._reap(now)
+        self._dismiss(now)
         self._announce()
         self._kill_frozen(now)
         self._feed(now)
@@ -125,7 +129,7 @@ class Parent:
             if child.line is not None:
                 poll.register(child.line, select.POLLIN)
         next_s = TICK_S
-        if self._kill_at is None:
+        if not self._stopping:
             waits = [child.due - self._clock() for child in self._children if not child.pid]
             next_s = min([TICK_S, *waits])
         poll.poll(max(0.0, next_s) * 1000 + 1)
@@ -139,7 +143,7 @@ class Parent:
     # ---- starting --------------------------------------------------------------------------
 
     def _start_due(self, now: float) -> None:
-        if self._kill_at is not None:
+        if self._stopping:
             return
         for child in self._children:
             if not child.pid and child.due <= now:
@@ -167,33 +171,41 @@ class Parent:
     def _announce(self) -> None:
         texts = {child.role.label: child.text for child in self._children}
         ready = {label: text for label, text in texts.items() if text is not None}
-        if not self._announced and self._kill_at is None and len(ready) == len(texts):
+        if not self._announced and not self._stopping and len(ready) == len(texts):
             self._announced = True
             self._on_ready(ready)
             notify(self._environ, "READY=1")
 
     # ---- ending ----------------------------------------------------------------------------
 
-    def _heed_signals(self, now: float) -> None:
+    def _heed_signals(self) -> None:
         try:
             numbers = self._wake.recv(4_096)
         except BlockingIOError:
             return
         if signal.SIGTERM in numbers or signal.SIGINT in numbers:
-            self._stop(now)
+            self._stop()
         elif signal.SIGHUP in numbers:
             for child in self._children:
                 child.signal(signal.SIGHUP)
 
-    def _stop(self, now: float) -> None:
+    def _stop(self) -> None:
         """Let everybody drain; when asked again, for no longer."""
-        if self._kill_at is not None:
-            self._kill_at = now
+        self._hurried = self._stopping
+        if not self._stopping:
+            self._stopping = True
+            self._on_stop()
+            notify(self._environ, "STOPPING=1")
+
+    def _dismiss(self, now: float) -> None:
+        """Let routers drain first: their last calls may wait for what the dipper finds."""
+        if not self._stopping:
             return
-        self._kill_at = now + self._grace_s
-        notify(self._environ, "STOPPING=1")
-        for child in self._children:
-            child.signal(signal.SIGTERM)
+        living = [child for child in self._children if child.pid]
+        for child in [one for one in living if one.role.name == "router"] or living:
+            if child.kill_at is None:
+                child.kill_at = now + self._grace_s
+                child.signal(signal.SIGTERM)
 
     def _reap(self, now: float) -> None:
         """Take note of every child that ended, and of strangers that were left to us (as pid 1)."""
@@ -208,16 +220,16 @@ class Parent:
 
     def _ended(self, child: Child, status: int, now: float) -> None:
         child.listen(now)
-        level = "info" if self._kill_at is not None else "warning"
+        level = "info" if self._stopping else "warning"
         self._say(level, "ended", child, how=ended_how(status), ready=child.text is not None)
         child.ended()
-        if self._kill_at is not None:
+        if self._stopping:
             return
         never = child.starts == 1 and child.text is None
         if never and os.waitstatus_to_exitcode(status) == WRONG:
             label = child.role.label
             self._refusal = child.refused or f"{label} cannot start; its own lines say why"
-            self._stop(now)
+            self._stop()
         else:
             self._restart_later(child, now)
         child.text = None
@@ -229,7 +241,7 @@ class Parent:
                 continue
             allowed_s = patience.starting_s if child.text is None else patience.silence_s
             silent_s = now - child.heard
-            late = self._kill_at is not None and now >= self._kill_at
+            late = self._hurried or (child.kill_at is not None and now >= child.kill_at)
             if late or silent_s > allowed_s:
                 child.killed = True
                 child.signal(signal.SIGKILL)

@@ -21,6 +21,10 @@ IN_A_ROW: Final = 3
 RECENT_S: Final = 300.0
 """What happened longer ago is counted on, but is no trouble of now."""
 
+STORE_TROUBLES: Final = frozenset(
+    f"store-{what}" for what in ("corrupt", "failed", "write", "dropped", "not-erased")
+)
+
 ENOUGH: Final = 20
 """So many calls are needed before a share means anything."""
 
@@ -200,9 +204,17 @@ def _of_odds(metrics: Metrics, told: Sequence[Told]) -> Iterator[str]:
         yield f"{dropped} log lines were dropped: the log's reader is too slow"
     if any(one["counts"]["reload_refused"] for one in told):
         yield "a reload was refused: the tables or the configuration on disk have faults"
+    yield from _of_stores(metrics, told)
+
+
+def _of_stores(metrics: Metrics, told: Sequence[Told]) -> Iterator[str]:
+    last = {name: ago for one in told for name, ago in one.get("trouble_s", {}).items()}
     for (what, who), count in metrics.oddities.items():
-        if what in {"store-corrupt", "store-write", "store-dropped", "store-not-erased"}:
-            yield f"the {who} store: {what.removeprefix('store-')}, {count} times"
+        ago = last.get(f"{what} {who}", 0.0)
+        # What was not erased stays a trouble until the process ends: a person has to repeat it.
+        if what in STORE_TROUBLES and (ago < RECENT_S or what == "store-not-erased"):
+            word = what.removeprefix("store-")
+            yield f"the {who} store: {word}, {count} times, the last {ago:.0f} s ago"
 
 
 def _commonest_reason(metrics: Metrics) -> str:

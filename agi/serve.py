@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +46,8 @@ def serve(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
     begun = Begun(loaded, state, plan_of(loaded.config), tables, sockets)
     workers = loaded.config.fastagi.workers
     _sweep(state)
-    supervise([dipper(begun), *(router(begun, index) for index in range(workers))], loaded)
+    roles = [dipper(begun), *(router(begun, index) for index in range(workers))]
+    supervise(roles, loaded, sockets)
 
 
 def _sweep(state: Path) -> None:
@@ -55,8 +57,12 @@ def _sweep(state: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def supervise(roles: Sequence[Role], loaded: config.Loaded) -> None:
+def supervise(
+    roles: Sequence[Role], loaded: config.Loaded, sockets: Sequence[socket.socket] = ()
+) -> None:
     """Run these roles under a parent until it is told to stop.
+
+    The listening ``sockets`` are closed then: who calls while others drain is refused at once.
 
     Raises:
         UsageError: a role cannot start.
@@ -66,6 +72,7 @@ def supervise(roles: Sequence[Role], loaded: config.Loaded) -> None:
         log=Notes(sys.stderr.fileno()),
         grace_s=loaded.config.fastagi.deadline_ms / 1000 + DRAIN_S,
         on_ready=_announce,
+        on_stop=partial(_close, sockets),
     )
     parent.run()
 
@@ -105,12 +112,21 @@ def dipper(begun: Begun) -> Role:
     """Return the role of the dipper; it reads the secrets itself: nobody else holds any."""
 
     def main(lifeline: Lifeline) -> int:
+        _close(begun.sockets)  # no call is its own
         loaded = config.load(begun.loaded.path, os.environ)
         return _child(
-            DipperProcess, replace(begun, loaded=loaded), loaded.config.log.numbers, lifeline
+            DipperProcess,
+            replace(begun, loaded=loaded, sockets=()),
+            loaded.config.log.numbers,
+            lifeline,
         )
 
     return Role("dipper", 0, main)
+
+
+def _close(sockets: Sequence[socket.socket]) -> None:
+    for sock in sockets:
+        sock.close()
 
 
 def _child(

@@ -57,8 +57,7 @@ class Tally:
                 metrics.oddities["budget", provider] += 1
                 self._log("error", "budget_spent", provider=provider)
             case events.StoreTrouble(store, what, count, detail):
-                metrics.oddities[f"store-{what}", store] += count
-                self._trouble("store_trouble", store, what, detail)
+                self._store(store, what, count, detail)
             case events.PostbackRefused(provider, why):
                 metrics.oddities[f"postback-{why}", provider] += 1
                 self._trouble("postback_refused", provider, why)
@@ -86,6 +85,11 @@ class Tally:
             times, _, _ = metrics.failing.get(event.provider, (0, "", ""))
             metrics.failing[event.provider] = (times + 1, event.outcome, event.detail)
             self._trouble("lookup_failed", event.provider, event.outcome, event.detail)
+
+    def _store(self, store: str, what: str, count: int, detail: str) -> None:
+        self._metrics.oddities[f"store-{what}", store] += count
+        self._metrics.last[f"store-{what} {store}"] = self._clock()
+        self._trouble("store_trouble", store, what, detail)
 
     def _breaker(self, event: events.Breaker) -> None:
         self._metrics.oddities[f"breaker-{event.state}", event.provider] += 1

@@ -188,13 +188,18 @@ def cache(stats: Answer, *, as_json: bool) -> None:
     screen.facts(facts)
 
 
-def forgotten(*, known: bool, as_json: bool) -> None:
-    """Show whether there was anything to forget."""
+def forgotten(*, known: bool, erased: bool, as_json: bool) -> None:
+    """Show whether there was anything to forget, and whether the store has forgotten it too."""
     if as_json:
-        document({"forgotten": known})
+        document({"forgotten": known, "erased": erased})
         return
     screen = Screen()
-    screen.line("forgotten" if known else "nothing was kept of this number", "good")
+    if not erased:
+        screen.line("the store does not work, it may keep the number: forget it again later", "bad")
+    elif known:
+        screen.line("forgotten", "good")
+    else:
+        screen.line("nothing was kept of this number", "good")
 
 
 def faults(found: Sequence[Fault], closing: str, *, as_json: bool) -> None:

@@ -121,6 +121,14 @@ def test_a_service_that_does_not_run_is_exit_3(still: Site, arguments: list[str]
     assert 1 == done.stderr.count("\n")
 
 
+@pytest.mark.parametrize("verb", [["status"], ["providers"], ["forget", "1"], ["reload"]])
+def test_a_configuration_that_is_not_there_is_exit_2(tmp_path: Path, verb: list[str]) -> None:
+    """Not exit 3 for a service at a default place that nobody meant."""
+    done = dialdip("--config", str(tmp_path / "typo.toml"), *verb)
+    assert 2 == done.returncode
+    assert "typo.toml: cannot be read" in done.stderr
+
+
 def test_a_port_where_nobody_listens_is_exit_3() -> None:
     done = dialdip("ask", "07788450450", "--agi", "agi://127.0.0.1:9")
     assert 3 == done.returncode

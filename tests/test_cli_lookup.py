@@ -107,8 +107,22 @@ def test_what_is_kept_of_a_number_is_shown_dropped_and_forgotten(site: Site) -> 
         first = dialdip(*config, *verb, number)
         assert (0, "forgotten\n") == (first.returncode, first.stdout)
         again = dialdip(*config, *verb, number, "--json")
-        assert (1, {"forgotten": False}) == (again.returncode, json.loads(again.stdout))
+        nothing = {"forgotten": False, "erased": True}
+        assert (1, nothing) == (again.returncode, json.loads(again.stdout))
         assert 1 == dialdip(*config, "cache", "get", number).returncode
+
+
+def test_a_number_that_a_dead_store_may_keep_is_not_said_to_be_forgotten(tmp_path: Path) -> None:
+    with sandbox(tmp_path) as provider:
+        cache = '[cache]\nstore = "redis://127.0.0.1:9/0"\nkey = "0123456789abcdef"\n'
+        site = Site(tmp_path, provider.url, extra=cache).write()
+        with service(site):
+            assert 0 == dialdip("--config", str(site.path), "lookup", "07788450450").returncode
+            done = dialdip("--config", str(site.path), "forget", "07788450450")
+            assert (1, True) == (done.returncode, "forget it again later" in done.stdout)
+            status = dialdip("--config", str(site.path), "status").stdout
+            assert "the redis store: not-erased" in status
+            assert "the redis store: failed" in status
 
 
 @pytest.mark.parametrize("verb", [["cache", "get"], ["cache", "drop"], ["forget"]])

@@ -273,6 +273,16 @@ def test_sigterm_drains_every_child_and_exits_with_0() -> None:
         assert set(pids.values()) == drained
 
 
+def test_the_dipper_is_told_to_end_when_the_routers_that_ask_it_are_gone() -> None:
+    with family() as given:
+        dipper = given.pids()["dipper-0"]
+        assert 0 == given.stop()
+        given.until_over(2.0)
+        events = [(line["event"], line.get("role"), line.get("pid")) for line in given.lines]
+        told = next(i for i, one in enumerate(events) if ("drained", dipper) == (one[0], one[2]))
+        assert 2 == sum(one[:2] == ("ended", "router") for one in events[:told])
+
+
 def test_who_does_not_drain_in_time_is_killed() -> None:
     with family("ignores", grace_s=0.3) as given:
         given.event("all_ready")

@@ -189,15 +189,26 @@ def test_a_provider_that_is_not_asked_is_said_and_why(
 
 @pytest.mark.parametrize(
     ("what", "said"),
-    [("store-corrupt", "the sqlite store: corrupt, 2 times"),
-     ("store-write", "the sqlite store: write, 2 times"),
-     ("store-not-erased", "the sqlite store: not-erased, 2 times"),
+    [("store-corrupt", "the sqlite store: corrupt, 2 times, the last 9 s ago"),
+     ("store-write", "the sqlite store: write, 2 times, the last 9 s ago"),
+     ("store-failed", "the sqlite store: failed, 2 times, the last 9 s ago"),
+     ("store-not-erased", "the sqlite store: not-erased, 2 times, the last 9 s ago"),
      ("hedged", None)],
 )  # fmt: skip
 def test_a_store_in_trouble_is_said(what: str, said: str | None) -> None:
     metrics = Metrics()
     metrics.oddities[what, "sqlite"] = 2
-    assert [said] * (said is not None) == troubles(router(), dipper(metrics))
+    ago = {f"{what} sqlite": 9.0}
+    assert [said] * (said is not None) == troubles(router(), dipper(metrics, trouble_s=ago))
+
+
+def test_a_stores_trouble_is_said_for_five_minutes_and_what_was_not_erased_for_ever() -> None:
+    metrics = Metrics()
+    metrics.oddities["store-write", "sqlite"] = metrics.oddities["store-not-erased", "sqlite"] = 1
+    ago = {"store-write sqlite": 301.0, "store-not-erased sqlite": 301.0}
+    assert ["the sqlite store: not-erased, 1 times, the last 301 s ago"] == troubles(
+        router(), dipper(metrics, trouble_s=ago)
+    )
 
 
 def test_a_screen_that_nobody_is_asked_for_is_said() -> None:

@@ -135,6 +135,8 @@ class Account:
         self._clock = clock
         self._observe = observe
         self._out: set[asyncio.Future[Answer]] = set()
+        self._ended = 0
+        self._heard = float("-inf")
 
     @property
     def name(self) -> str:
@@ -145,6 +147,14 @@ class Account:
     def generation(self) -> int:
         """Which outage this is: grows when the account works again."""
         return self.governors.breaker.generation
+
+    def failure(self) -> tuple[str, int]:
+        """Return what tells the request that has just failed from others of this account."""
+        return self.name, self._ended
+
+    def silence(self, since: float) -> tuple[str, float] | None:
+        """Return what tells this silence from others; None when something came after ``since``."""
+        return None if self._heard >= since else (self.name, self._heard)
 
     def serves(self, inquiry: Inquiry) -> bool:
         """Say whether this account is one to ask about such a number."""
@@ -242,6 +252,7 @@ class Account:
 
     def _done(self, event: events.LookupDone) -> None:
         now = self._clock()
+        self._ended += 1
         breaker = self.governors.breaker
         if event.outcome == "ok":
             if not self.terms.posted:  # a receipt is no answer yet
@@ -278,6 +289,7 @@ class Account:
         fault = future.exception()
         if fault is None:
             answer = future.result()
+            self._heard = now
             self.latency.observe(now - asked, now)
             self._paid(answer.units)
             return

@@ -1,8 +1,9 @@
 """One question put to the accounts that serve it, in their order, until one knows.
 
-The next account is asked when one failed or cannot tell (at the cost of the retry budget), when
-``errors.csv`` says so, or when one is slow (a hedge, at the cost of the hedge budget). Whatever
-arrives, also too late, is handed to ``taken``: an answer that was paid for is not wasted.
+The next account is asked when one failed or has had its time (at the cost of the retry budget),
+when one cannot tell or ``errors.csv`` says so, or when one is slow (a hedge, at the cost of the
+hedge budget). Whatever arrives, also too late, is handed to ``taken``: an answer that was paid for
+is not wasted.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ class Chain:
         self._probe: tuple[asyncio.Future[Answer], Account] | None = None
         self._hedge_at = math.inf
         self._move_at = math.inf
+        self._slow: Account | None = None  # who is to answer by then, and since when it may
+        self._asked_at = 0.0
 
     async def ask(self) -> Outcome:
         """Ask until somebody knows; never raises for a provider's sake."""
@@ -183,6 +186,7 @@ class Chain:
             self._probe = (future, account)
             return False
         self._asked[future] = account
+        self._slow, self._asked_at = account, now
         self._move_at = now + account.terms.timeout_s
         usual = account.latency.quantile(0.95, now)
         self._hedge_at = now + max(HEDGE_FLOOR_S, usual or HEDGE_UNKNOWN_S)
@@ -205,7 +209,8 @@ class Chain:
         if now >= self._move_at:
             self._move_at = math.inf
             self._note("timeout")
-            if self._wanted() and self._budgets.retry.allow(now):
+            silence = self._slow.silence(self._asked_at) if self._slow is not None else None
+            if self._wanted() and self._budgets.retry.allow(now, silence):
                 self._next()
             return
         self._hedge_at = math.inf
@@ -251,7 +256,7 @@ class Chain:
         if cause != "throttled":
             self._failed.append((account.name, account.generation))
         self._budgets.hedge.failed()
-        if self._left and not self._budgets.retry.allow(self._clock()):
+        if self._left and not self._budgets.retry.allow(self._clock(), account.failure()):
             self._left.clear()
         return None
 

@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from agi.lookup.money import NOTHING, ONE, Budget, Units
+from agi.lookup.owner import leave_to_owner
 
 DAYS_KEPT: Final = 8
 """Days kept of each account: for people, and for a clock that is set back over midnight."""
@@ -115,6 +116,7 @@ def _replace(path: Path, data: bytes) -> None:
     fresh = path.with_name(f"{path.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        leave_to_owner(descriptor, path.parent)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections import deque
+from collections.abc import Hashable
 from typing import Final
 
 _EPS: Final = 1e-6
@@ -120,24 +121,30 @@ class TokenBucket:
 class RetryBudget:
     """Retries are at most ``ratio`` of the requests of ``window_s`` seconds, but ``floor`` always.
 
-    The figures are Envoy's (retry budget: 20 % of the requests, at least 3).
+    The figures are Envoy's (retry budget: 20 % of the requests, at least 3). One trouble counts
+    once, however many numbers it struck: those of one request that failed go on together.
     """
 
     def __init__(self, ratio: float = 0.2, floor: int = 3, window_s: float = 10.0) -> None:
         self._ratio = ratio
         self._floor = floor
         self._tally = Tally(window_s)
+        self._granted: deque[Hashable] = deque(maxlen=64)
 
     def request(self, now: float) -> None:
         """Count a first attempt, when it is sent."""
         self._tally.add(now, bad=False)
 
-    def allow(self, now: float) -> bool:
-        """Say whether one more retry may be sent, and count it if so."""
+    def allow(self, now: float, trouble: Hashable = None) -> bool:
+        """Say whether one more retry may be sent, and count it if so, and if ``trouble`` is new."""
+        if trouble is not None and trouble in self._granted:
+            return True
         requests, retries = self._tally.counts(now)
         if retries + 1 > max(self._floor, requests * self._ratio + _EPS):
             return False
         self._tally.add(now, bad=True)
+        if trouble is not None:
+            self._granted.append(trouble)
         return True
 
 

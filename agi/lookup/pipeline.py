@@ -191,9 +191,7 @@ class Pipeline:
             obtained = self._clock() - self.keeper.age_s(stored)
             self._parts.screens.keep(inquiry.number, product, stored.said, obtained)
             return stored.said
-        failure = self._parts.failures.get(
-            inquiry.number, self._clock(), self._generation, product
-        )
+        failure = self._parts.failures.get(inquiry.number, self._clock(), self._generation, product)
         if failure is not None and inquiry.max_age_s != 0:
             self._observe(events.Avoided("", "failure"))
             return None

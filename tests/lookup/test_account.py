@@ -493,6 +493,41 @@ def test_f18_who_throttles_by_destination_is_paused_for_that_country_only() -> N
     play(scene)
 
 
+def test_f18_numbers_of_no_country_that_are_throttled_pause_no_country() -> None:
+    async def scene() -> None:
+        firm = Firm(script=fails("throttled", pause=7.0), by_country=True)
+        await asked(firm, country="")
+        assert Refusal.PAUSED is firm.account.admit(ask_for(country=""))
+        assert Admit.YES is firm.account.admit(ask_for(country="GB"))
+
+    play(scene)
+
+
+def test_f18_of_two_requests_that_were_throttled_the_longer_pause_counts() -> None:
+    async def scene() -> None:
+        firm = Firm(script=fails("throttled", pause=1.0))
+        await asked(firm)
+        firm.queue.script = fails("throttled", pause=7.0)
+        await asked(firm)
+        await asyncio.sleep(6.9)
+        assert Refusal.PAUSED is firm.account.admit(ask_for())
+        await asyncio.sleep(0.2)
+        assert Admit.YES is firm.account.admit(ask_for())
+
+    play(scene)
+
+
+def test_f18_a_503_that_says_when_to_come_back_is_obeyed() -> None:
+    """RFC 9110, section 15.6.4: Retry-After suggests how long to wait."""
+
+    async def scene() -> None:
+        firm = Firm(script=fails("http", pause=7.0))
+        await asked(firm)
+        assert Refusal.PAUSED is firm.account.admit(ask_for())
+
+    play(scene)
+
+
 # ---- trust ----------------------------------------------------------------------------------
 
 

@@ -536,7 +536,7 @@ def test_closing_fails_what_waits_and_what_is_on_its_way() -> None:
             stage.submit(ONE)
         await settle()
         assert (0, [1]) == (stage.batcher.busy, stage.batches)
-        assert [LookupDone("npl", "shed", 0.0, 1, 0, "closing")] == stage.events
+        assert [LookupDone("npl", "shed", 0.0, 1, 0, "cut off")] == stage.events
 
     play(scene)
 
@@ -644,7 +644,7 @@ def test_closing_ends_who_waits_for_a_postback() -> None:
     async def scene() -> None:
         stage, future = await posting(Post())
         await stage.batcher.close()
-        with pytest.raises(ProviderFault, match="shed: closing"):
+        with pytest.raises(ProviderFault, match="shed: cut off"):
             await future
         assert 0 == stage.batcher.busy
 

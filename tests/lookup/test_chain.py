@@ -248,6 +248,21 @@ def test_without_retry_budget_nobody_else_is_asked() -> None:
     play(scene)
 
 
+def test_all_numbers_that_wait_for_a_silent_account_go_on_as_one_retry() -> None:
+    """Two retries in ten seconds: one for each silence; what is answered between ends one."""
+
+    async def scene() -> None:
+        frozen, second = Firm("a", timeout_s=0.3), Firm("b", says(after=0.01))
+        question = Question(
+            frozen, second, retry=RetryBudget(ratio=0.0, floor=1), hedge=HedgeBudget(0.0, 1.0)
+        )
+        question.budgets.hedge.allow()
+        outcomes = await asyncio.gather(*(question.ask(one) for one in numbers(20)))
+        assert ["b"] * 20 == [who(outcome) for outcome in outcomes]
+
+    play(scene)
+
+
 # ---- what errors.csv says -------------------------------------------------------------------
 
 
@@ -308,14 +323,17 @@ def test_a_code_with_a_network_is_good_enough() -> None:
     play(scene)
 
 
-def test_a_verdict_of_a_screen_is_good_enough() -> None:
+@pytest.mark.parametrize("network", [True, False])
+def test_a_verdict_of_a_screen_is_good_enough_and_none_is_asked_for_elsewhere(
+    network: bool,
+) -> None:
     async def scene() -> None:
         clear = says(lambda number: Answer(number, Said.OK, verdict="clear"))
         question = Question(Firm("a", clear, product=Product.TPS), Firm("b", clear))
         assert ("a", [1, 0]) == (who(await question.ask()), question.asked)
         unlisted = says(lambda number: Answer(number, Said.OK))
         silent = Question(Firm("a", unlisted), Firm("b", clear))
-        assert "a" == who(await silent.ask(network=False))
+        assert "b" == who(await silent.ask(network=network))
 
     play(scene)
 

@@ -91,6 +91,14 @@ def test_f21_retries_of_long_ago_do_not_count() -> None:
     assert 3 == sum(budget.allow(110.5) for _ in range(10))
 
 
+def test_one_trouble_counts_once_however_many_it_struck() -> None:
+    """Floor 3: three troubles of sixty numbers each may go on, a fourth one may not."""
+    budget = RetryBudget()
+    allowed = [sum(budget.allow(0.0, ("npl", request)) for _ in range(60)) for request in range(4)]
+    assert [60, 60, 60, 0] == allowed
+    assert not budget.allow(0.0)
+
+
 def test_f23_five_of_a_hundred_lookups_are_hedged() -> None:
     budget = HedgeBudget()
     assert 5 == sum(budget.allow() for _ in range(10))

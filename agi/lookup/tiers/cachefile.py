@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from agi.lookup.owner import leave_to_owner
+
 SCHEMA: Final = 1
 """The version of the table below; a file of a later one is left alone."""
 
@@ -238,7 +240,11 @@ def _make(path: Path) -> None:
     # A file that exists is never opened here: closing it would cancel SQLite's own locks on it.
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            leave_to_owner(descriptor, path.parent)
+        finally:
+            os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

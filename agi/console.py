@@ -51,8 +51,9 @@ class Screen:
         """Print a table; a cell is its text, or text and tone."""
         shape = box.SIMPLE_HEAD if self._terminal else None
         table = Table(box=shape, pad_edge=False, header_style="bold")
-        for heading in headings:
-            table.add_column(heading, overflow="fold")
+        for index, heading in enumerate(headings):
+            # What a row is about is copied from here: a number stays in one piece.
+            table.add_column(heading, overflow="fold", no_wrap=index == 0)
         for row in rows:
             cells = [(cell, "") if isinstance(cell, str) else cell for cell in row]
             table.add_row(*(Text(text, style=STYLES[tone]) for text, tone in cells))

@@ -181,7 +181,7 @@ def serve_demo() -> None:
         double = Role("sandbox", 0, partial(_sandbox, port))
         free.close()
         routers = (serve.router(begun, n) for n in range(loaded.config.fastagi.workers))
-        serve.supervise([double, serve.dipper(begun), *routers], loaded)
+        serve.supervise([double, serve.dipper(begun), *routers], loaded, sockets)
 
 
 def _port(loaded: config.Loaded) -> socket.socket:

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,10 +24,13 @@ from agi.fastagi.server import listen
 from agi.ipc import alive
 from agi.lifeline import Lifeline
 from agi.log import Writer, quieten_libraries, to_stderr
-from agi.parent import Notes, Parent
+from agi.parent import Notes, Parent, Patience
 from agi.process import Part, Process, run
 from agi.router_process import Begun, RouterProcess, plan_of
 from agi.routing import files
+
+PATIENCE: Final = Patience(longest_pause_s=1.0)
+"""A process that keeps dying is tried again each second: there may be only one other router."""
 
 DRAIN_S: Final = 0.5
 """How much longer than a call's deadline the processes may take to end."""
@@ -52,9 +56,10 @@ def serve(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
 
 def _sweep(state: Path) -> None:
     """Remove what killed routers left: who is not there any more is not asked how it is."""
-    for path in (state / "run").glob("router-*.sock"):
-        if not alive(path):
-            path.unlink(missing_ok=True)
+    with suppress(PermissionError):  # of a directory of somebody else's, who starts next complains
+        for path in (state / "run").glob("router-*.sock"):
+            if not alive(path):
+                path.unlink(missing_ok=True)
 
 
 def supervise(
@@ -72,6 +77,7 @@ def supervise(
         log=Notes(sys.stderr.fileno()),
         grace_s=loaded.config.fastagi.deadline_ms / 1000 + DRAIN_S,
         on_ready=_announce,
+        patience=PATIENCE,
         on_stop=partial(_close, sockets),
     )
     parent.run()

@@ -359,6 +359,27 @@ def test_install_writes_what_is_shipped_and_spares_what_differs(tmp_path: Path) 
     assert 2 == dialdip("config", "init", str(blocked)).returncode
 
 
+def test_a_narrow_terminal_folds_no_number(site: Site) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, "--config", str(site.path), "lookup", "+447788450450"],
+        stdout=follower,
+        stderr=subprocess.DEVNULL,
+        env={**CLEAN, "TERM": "dumb", "COLUMNS": "72"},
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 4096):
+            shown += chunk
+    except OSError:
+        pass  # the end of a terminal, on Linux
+    finally:
+        os.close(leader)
+    assert 0 == process.wait(30)
+    assert b"+447788450450" in shown
+
+
 def test_a_terminal_gets_colour_and_a_pipe_none(site: Site) -> None:
     leader, follower = pty.openpty()
     process = subprocess.Popen(

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -296,6 +297,24 @@ def test_f9_two_hundred_calls_of_an_asterisk_that_died_leave_nothing(site: Site)
             assert time.monotonic() < until
             os.sched_yield()
         assert '"level":"error"' not in running.log()
+
+
+def test_while_a_call_drains_new_ones_are_refused_at_once_and_not_left_waiting(site: Site) -> None:
+    with service(site) as running:
+        host, port = running.agi.removeprefix("agi://").split(":")
+        with socket.create_connection((host, int(port))) as call:
+            call.sendall(environment("route?n=07720123102"))  # the provider hangs on it
+            until = time.monotonic() + 0.5
+            while not status(site)["service"]["connections"].startswith("1 of"):
+                assert time.monotonic() < until
+            running.process.send_signal(signal.SIGTERM)
+            with pytest.raises(ConnectionRefusedError):
+                while time.monotonic() < until:
+                    socket.create_connection((host, int(port))).close()
+            assert ([], [], []) == select.select([call], [], [], 0)
+            assert b"CARRIER_COMMIT" in call.recv(65_536)
+            call.sendall(b"200 result=1\n")
+        assert 0 == running.stop()
 
 
 def test_a_guard_that_is_not_above_the_deadline_is_warned_of_once(site: Site) -> None:

@@ -18,6 +18,7 @@ from tests.lookup.making import (
     ONE,
     RULES,
     Firm,
+    Money,
     ask_for,
     code,
     fails,
@@ -259,6 +260,41 @@ def test_all_numbers_that_wait_for_a_silent_account_go_on_as_one_retry() -> None
         question.budgets.hedge.allow()
         outcomes = await asyncio.gather(*(question.ask(one) for one in numbers(20)))
         assert ["b"] * 20 == [who(outcome) for outcome in outcomes]
+
+    play(scene)
+
+
+class Slow(Money):
+    """A purse whose disk takes ``takes_s`` to know of more money."""
+
+    def __init__(self, takes_s: float) -> None:
+        super().__init__(left=0)
+        self.takes_s = takes_s
+
+    @property
+    def short(self) -> bool:
+        return True
+
+    async def secured(self, within_s: float) -> None:
+        await asyncio.sleep(min(self.takes_s, within_s))
+        self.left = 1 if self.takes_s <= within_s else 0
+
+
+@pytest.mark.parametrize(
+    ("takes_s", "reason", "after_s"), [(0.02, "ok", 0.02), (5.0, "budget", 0.8)]
+)
+def test_money_that_the_disk_does_not_know_of_yet_is_waited_for_but_not_for_ever(
+    takes_s: float, reason: str, after_s: float
+) -> None:
+    async def scene() -> None:
+        firm = Firm("a", says(after=0.0))
+        firm.account._purse = Slow(takes_s)
+        question, began = Question(firm), instant()
+        outcome = await question.ask()
+        assert reason == outcome.reason
+        assert after_s == pytest.approx(instant() - began)
+        refused = [] if reason == "ok" else [events.Avoided("a", "budget")]
+        assert refused == question.seen(events.Avoided)
 
     play(scene)
 

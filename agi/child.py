@@ -62,6 +62,7 @@ class Child:
         self.ready_at = 0.0
         self.killed = False
         self.kill_at: float | None = None
+        self._reload = False  # it is to reload as soon as it can
 
     def start(self, now: float, inherited: Iterable[socket.socket]) -> None:
         """Fork the process, which closes the ``inherited`` sockets: they are its parent's.
@@ -87,6 +88,7 @@ class Child:
         ours.setblocking(False)
         self.pid, self.line, self.heard = pid, ours, now
         self.text, self.refused, self.killed = None, "", False
+        self._reload = False
         self.starts += 1
 
     def listen(self, now: float) -> None:
@@ -104,12 +106,19 @@ class Child:
             self.heard = now
             if packet.startswith(READY):
                 self.text, self.ready_at = packet[1:].decode(errors="replace"), now
+                if self._reload:
+                    self.signal(signal.SIGHUP)
             elif packet.startswith(REFUSED):
                 self.refused = packet[1:].decode(errors="replace")
 
     def signal(self, number: int) -> None:
-        """Send a signal, when there is a process."""
-        if self.pid:
+        """Send a signal, when there is a process; SIGHUP when it is ready to heed it.
+
+        A beginner may have read its configuration already, and ignores SIGHUP until it is ready.
+        """
+        if number == signal.SIGHUP and self.text is None:
+            self._reload = True
+        elif self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 

@@ -53,6 +53,11 @@ def loops(lifeline):
         while True: pass
     asyncio.run(live())
 
+def dawdles(lifeline):
+    notes("info", "begins", pid=os.getpid())
+    sys.stdin.readline()  # until the test has sent its signal
+    return works(lifeline)
+
 def crashes(lifeline):
     raise RuntimeError("secret words")
 
@@ -98,6 +103,7 @@ class Family:
             [sys.executable, "-c", PROGRAM, odd, str(grace_s)],
             cwd=ROOT,
             env={**os.environ, **environ},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -160,7 +166,7 @@ def family(
     finally:
         given.process.kill()  # children end with it, or the test has failed anyway
         given.process.wait()
-        for pipe in (given.process.stdout, given.process.stderr):
+        for pipe in (given.process.stdin, given.process.stdout, given.process.stderr):
             assert pipe is not None
             pipe.close()
 
@@ -303,6 +309,19 @@ def test_sighup_reaches_every_child() -> None:
         pids = given.pids()
         given.process.send_signal(signal.SIGHUP)
         assert set(pids.values()) == {given.event("hup")["pid"] for _ in pids}
+        assert 0 == given.stop()
+
+
+def test_sighup_reaches_a_child_that_is_still_starting_once_it_is_ready() -> None:
+    with family("dawdles") as given:
+        beginner = given.event("begins")["pid"]
+        given.process.send_signal(signal.SIGHUP)
+        others = {given.event("hup")["pid"] for _ in range(2)}
+        assert beginner not in others
+        assert given.process.stdin is not None
+        given.process.stdin.write(b"go\n")
+        given.process.stdin.flush()
+        assert beginner == given.event("hup")["pid"]
         assert 0 == given.stop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -155,6 +156,24 @@ def unasked_screens(
         for product, who in wanted.items()
         if SOLD_AS[product] not in sold
     ]
+
+
+def crowded_out(accounts: Iterable[ProviderAccount], deadline_ms: int) -> list[str]:
+    """Return, in words, the accounts that leave the one behind them hardly any of the deadline.
+
+    When such an account is silent, the next one of its countries is asked too late for most calls.
+    """
+    asked = [one for one in accounts if one.enabled and one.kind != "file"]
+    return [
+        f"provider {first.name}: timeout_ms = {first.timeout_ms} leaves {second.name} little of "
+        f"deadline_ms = {deadline_ms} when {first.name} is silent: give it at most half"
+        for first, second in pairwise(asked)
+        if 2 * first.timeout_ms > deadline_ms and _meet(first.countries, second.countries)
+    ]
+
+
+def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
+    return not some or not others or bool(set(some) & set(others))
 
 
 def _for_whom(names: Sequence[str]) -> str:

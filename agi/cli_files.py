@@ -65,6 +65,7 @@ def config_() -> None:
 def config_check(context: click.Context, *, file: Path | None, as_json: bool) -> int:
     """Check a file: every fault at once with its line."""
     from agi import views
+    from agi.accounts import crowded_out
 
     path = file or path_of(context)
     try:
@@ -72,7 +73,9 @@ def config_check(context: click.Context, *, file: Path | None, as_json: bool) ->
     except ConfigurationError as faulty:
         views.faults(faulty.faults, f"{path}: refused", as_json=as_json)
         return exits.NO
-    views.faults(good.warnings, f"{path}: good", as_json=as_json)
+    late = crowded_out(good.config.providers, good.config.fastagi.deadline_ms)
+    warnings = (*good.warnings, *(Fault(str(path), 0, 0, what, warning=True) for what in late))
+    views.faults(warnings, f"{path}: good", as_json=as_json)
     return exits.YES
 
 

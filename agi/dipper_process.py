@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 
 from agi import config
-from agi.accounts import unasked_screens
+from agi.accounts import crowded_out, unasked_screens
 from agi.dipper import Dipper
 from agi.errors import ConfigurationError, Fault, TableError
 from agi.ipc import Control, path_of
@@ -165,6 +165,9 @@ class DipperProcess:
             self._log("warning", "configuration", fault=str(fault))
         for what in self._unasked():
             self._log("warning", "screen_without_provider", note=what)
+        settings = self._loaded.config
+        for what in crowded_out(settings.providers, settings.fastagi.deadline_ms):
+            self._log("warning", "provider_asked_too_late", note=what)
 
     def _unasked(self) -> list[str]:
         return unasked_screens(self._loaded.config.providers, self._table.screens_wanted)

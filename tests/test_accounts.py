@@ -104,3 +104,24 @@ def test_lanck_is_asked_less_often_than_it_allows() -> None:
 def test_eighty_answers_of_hlrlookup_fit() -> None:
     """The vendor's sample answer of one number is 775 bytes of JSON; a request holds 80."""
     assert 80 * 775 < accounts.MAX_BODY["hlrlookup"]
+
+
+@pytest.mark.parametrize(
+    ("timeout_ms", "countries", "said"),
+    [(400, (), 0), (401, (), 1), (700, ("GB",), 1), (700, ("FR",), 0)],
+)
+def test_an_account_that_leaves_the_next_one_no_time_is_named(
+    timeout_ms: int, countries: tuple[str, ...], said: int
+) -> None:
+    """With D = 800 ms half is 400; one for France alone takes nothing from one for Britain."""
+    first = ProviderAccount(name="a", kind="lanck", timeout_ms=timeout_ms, countries=countries)
+    second = ProviderAccount(name="b", kind="comcetera", countries=("GB",))
+    found = accounts.crowded_out([first, second], 800)
+    assert said == len(found)
+    assert all("provider a: timeout_ms" in what and "leaves b" in what for what in found)
+
+
+def test_an_account_alone_may_take_all_the_time() -> None:
+    alone = ProviderAccount(name="a", kind="lanck")
+    off = ProviderAccount(name="b", kind="lanck", enabled=False)
+    assert [] == accounts.crowded_out([alone, off], 800)

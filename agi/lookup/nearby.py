@@ -86,10 +86,6 @@ class Nearby:
         """Forget a number; say whether anything was known of it."""
         return any([self.memory.drop(number), self._screens.drop(number)])
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self.memory.clear()
-
     def purge(self, provider: str, seconds_ago: float) -> None:
         """Distrust what an account said in the last ``seconds_ago``."""
         now = self._clock()

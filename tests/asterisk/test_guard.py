@@ -72,5 +72,5 @@ def test_two_hundred_calls_go_out_by_the_default_trunk_in_time(
     # control as well, and a few times that to a call which does more.
     slack = beside[-1] - bound_s
     assert bound_s <= waited[0]
-    assert bound_s + 0.020 + 3 * slack + 0.080 > waited[int(CALLS * 0.99) - 1]
-    assert bound_s + 0.100 + 3 * slack + 0.200 > waited[-1]
+    assert bound_s + 0.020 + 3 * slack + 0.180 > waited[int(CALLS * 0.99) - 1]
+    assert bound_s + 0.100 + 3 * slack + 0.400 > waited[-1]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from agi.metrics import Metrics
 from agi.model import Finding, Inquiry, Msisdn
 from agi.settings import Cache
 from agi.tally import Tally
+from agi.wall import Wall
 
 if TYPE_CHECKING:
     from agi.web.hooks import Door
@@ -49,25 +49,6 @@ FAILURES: Final = 20_000
 
 DUMP_CHECK_S: Final = 10.0
 """How often the files of dumps are looked at."""
-
-
-class Wall:
-    """Epochs that do not jump: the wall clock as it was at the start, and monotonic time since.
-
-    An NTP step or somebody's ``date`` must not make every entry old, or young, at once.
-    """
-
-    def __init__(self, clock: Callable[[], float], epoch: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._anchor = epoch() - clock()
-
-    def at(self, instant: float) -> float:
-        """Return the epoch of an instant of the monotonic clock."""
-        return self._anchor + instant
-
-    def now(self) -> float:
-        """Return the epoch of now."""
-        return self._anchor + self._clock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 
 from agi import config
 from agi.config import Loaded
-from agi.dipper import Dipper, Wall
+from agi.dipper import Dipper
 from agi.errors import ConfigurationError, UsageError
 from agi.log import Silence
 from agi.lookup.tiers.sqlite import SqliteStore
@@ -21,6 +21,7 @@ from agi.sandbox.exchange import Api
 from agi.sandbox.faults import parse_order
 from agi.sandbox.providers import Sandbox, Vendors
 from agi.sandbox.subscribers import SAMPLE, read_subscribers
+from agi.wall import Wall
 from tests.lookup.making import ONE, TWO, instant, ok, rule
 
 SUBSCRIBERS = read_subscribers(SAMPLE)

@@ -18,7 +18,7 @@ LAYERS = [
     {"lookup"},
     {"fastagi", "ami"},
     {"settings", "config", "log", "metrics", "systemd", "ipc", "shipped", "console", "exits"},
-    {"lifeline", "child", "parent", "process", "tally", "web"},
+    {"lifeline", "child", "parent", "process", "tally", "wall", "web"},
     {"accounts", "books"},
     {"router", "dipper", "report", "desk", "lookup_desk", "asking", "noc"},
     {"router_process"},

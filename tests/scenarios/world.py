@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from agi.books import Books
 from agi.config import Loaded
-from agi.dipper import Dipper, Wall, freshness_of
+from agi.dipper import Dipper, freshness_of
 from agi.e164 import NumberingPlan
 from agi.lookup import events
 from agi.lookup.dump import Dump
@@ -43,6 +43,7 @@ from agi.routing import files
 from agi.routing.table import Table
 from agi.settings import Cache, Config
 from agi.tally import Tally
+from agi.wall import Wall
 from tests.scenarios.doubles import DictLedger, DictStore, Disk, Even, Lines
 from tests.scenarios.transport import Provider, Scripted
 

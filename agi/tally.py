@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from agi.log import Log
@@ -11,6 +12,16 @@ from agi.metrics import Metrics
 
 REPEAT_S: Final = 10.0
 """The same trouble of the same provider is logged at most once in so long; counters have it all."""
+
+_COUNTED: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        events.Hedged: "hedged",
+        events.Retried: "retried",
+        events.LateAnswer: "late",
+        events.Overdue: "overdue",
+    }
+)
+"""What is only counted, and under which word."""
 
 
 class Tally:
@@ -64,14 +75,8 @@ class Tally:
             case events.NameTrouble(provider, what):
                 metrics.oddities[f"name-{what}", provider] += 1
                 self._trouble("provider_name", provider, what)
-            case events.Hedged(provider):
-                metrics.oddities["hedged", provider] += 1
-            case events.Retried(provider):
-                metrics.oddities["retried", provider] += 1
-            case events.LateAnswer(provider):
-                metrics.oddities["late", provider] += 1
-            case events.Overdue(provider):
-                metrics.oddities["overdue", provider] += 1
+            case events.Hedged() | events.Retried() | events.LateAnswer() | events.Overdue():
+                metrics.oddities[_COUNTED[type(event)], event.provider] += 1
             case events.NumberAnswered(provider, outcome, _):
                 metrics.lookups[provider, f"number-{outcome}"] += 1
 

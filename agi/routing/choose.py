@@ -1,6 +1,7 @@
 """Decide one call: the rule, the order of its trunks, and the number that each of them gets.
 
-Nothing here has state, a clock or dice of its own: ``draw`` is the dice.
+Nothing here has state, a clock or dice of its own: ``draw`` is the dice, ``closed`` says which
+trunks have had their calls of this second.
 """
 
 from __future__ import annotations
@@ -11,73 +12,176 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from agi.model import Action, Decision, Dialled, Finding, Hop, Kind, NumberInfo, Source
+from agi.model import (
+    Action,
+    CallContext,
+    Decision,
+    Dialled,
+    Finding,
+    Hop,
+    Kind,
+    Line,
+    NumberInfo,
+    Source,
+)
 from agi.names import MAX_TRUNKS
-from agi.routing.screening import NO_SCREENING, Screening
-from agi.routing.table import Rule, Table
+from agi.routing.rule import Facts
+from agi.routing.table import Table, Way
 from agi.routing.trunk import Trunk
 
 NO_CIRCUIT: Final = 34
 """The cause when a rule has no usable trunk: no circuit/channel available (ITU-T Q.850, 34)."""
+DENIED_CAUSE: Final = 21
+"""The cause when the policy denies: call rejected (ITU-T Q.850, 21)."""
 
 NO_TRUNK: Final = "no-trunk"
+DENIED: Final = "denied"
+
+DISABLED: Final = "disabled"
+CLOSED: Final = "over its calls per second"
+NO_NUMBER: Final = "its number form leaves nothing to send, or too much"
+NOT_SENDABLE: Final = "these digits cannot be sent"
+TOO_MANY: Final = f"only {MAX_TRUNKS} trunks leave"
 
 _SENDABLE: Final = re.compile(r"[0-9*#+]{1,32}")
 _REJECT: Final = "reject:"
 _RANGE: Final = "range"
-_NEVER_SCREENED: Final = (Kind.EMERGENCY, Kind.SHORT)
+_DENY: Final = "deny"
+_UNCHANGED: Final = (Kind.EMERGENCY, Kind.SHORT)
+_NOTHING: Final = NumberInfo()
+
+
+def never(trunk: Trunk) -> bool:
+    """Say of no trunk that it has had enough calls: the default of ``closed``."""
+    del trunk
+    return False
 
 
 def decide(  # noqa: PLR0913, PLR0917  # a value made for each call would only cost time
     table: Table,
-    dialled: Dialled,
+    context: CallContext,
     finding: Finding,
     draw: Callable[[], float],
     decision_id: str,
-    account: str = "",
+    closed: Callable[[Trunk], bool] = never,
 ) -> Decision:
     """Return the answer to one call. It never fails: without a usable trunk it rejects with 34.
 
     A rule that matched is final; its unusable trunks are passed over, and there is no second rule.
-    An emergency call looks at emergency rules and the default only, and neither a provider's error
-    code nor a screen rejects it.
+    An emergency call looks at emergency rules and the default only; neither policy, nor a
+    provider's error code, nor a screen rejects it, and no trunk is closed to it.
 
     Args:
         table: the table in force.
-        dialled: what was dialled.
+        context: what the call brought along.
         finding: what the lookup found; a listed error code in it decides over the network.
         draw: uniform in [0, 1), called once per choice between weighted trunks.
         decision_id: the id of the decision, at most 32 characters of the variables' whitelist.
-        account: whose call it is; its screens judge the finding's verdicts.
+        closed: whether a trunk may be given no more calls for now.
     """
+    dialled = context.dialled
     if table.has_ranges and (finding.info.mccmnc is None or finding.rule is not None):
-        finding = _by_range(table, dialled, finding)
-    screening = table.screening(account) if table.has_screens else NO_SCREENING
-    if screening is NO_SCREENING:
-        hops, cause, rule, reason = _verdict(table, dialled, finding, draw)
+        finding = by_range(table, dialled, finding)
+    facts = facts_of(context, finding)
+    source = finding.source
+    if facts.emergency:
+        hops, cause, rule, reason = _along(table.find_emergency(facts), dialled, finding, draw)
     else:
-        hops, cause, rule, reason = _screened(screening, table, dialled, finding, draw)
-    info = finding.info
+        verdict = (
+            table.policy.verdict(
+                facts.digits, dialled.judged, facts.account, facts.mccmnc, facts.line
+            )
+            if table.has_policy
+            else None
+        )
+        if verdict is not None and verdict.action == _DENY:
+            hops, cause, rule, reason = (), DENIED_CAUSE, f"policy-{verdict.row}", DENIED
+            source = Source.POLICY
+        elif table.has_screens:
+            hops, cause, rule, reason = _screened(table, context, facts, finding, draw, closed)
+        else:
+            hops, cause, rule, reason = _verdict(table, dialled, facts, finding, draw, closed)
     return Decision(
         decision_id,
         Action.ROUTE if cause is None else Action.REJECT,
         hops,
         cause,
-        finding.source,
+        source,
         reason,
         rule,
         table.version,
-        info,
+        finding.info,
         finding.age_s,
         dialled.country,
-        dialled.line or info.line,
+        facts.line,
         finding.verdicts.fraud,
     )
 
 
-def _by_range(table: Table, dialled: Dialled, finding: Finding) -> Finding:
+def refusal(  # noqa: PLR0913, PLR0917  # as decide()
+    table: Table, context: CallContext, cause: int, reason: str, rule: str, decision_id: str
+) -> Decision:
+    """Return the answer to a call that is refused before anything was found out about it.
+
+    Args:
+        table: the table in force.
+        context: what the call brought along.
+        cause: the Q.850 cause, 1 to 127.
+        reason: a value of CARRIER_REASON.
+        rule: what refused it, for CARRIER_RULE; may be empty.
+        decision_id: the id of the decision.
+    """
+    dialled = context.dialled
+    return Decision(
+        decision_id,
+        Action.REJECT,
+        (),
+        cause,
+        Source.POLICY,
+        reason,
+        rule,
+        table.version,
+        _NOTHING,
+        None,
+        dialled.country,
+        dialled.line,
+    )
+
+
+def facts_of(context: CallContext, finding: Finding) -> Facts:
+    """Return what is known of a call once its lookup is over; ``by_range`` comes before it.
+
+    A listed error code leaves the network unknown. Without a network porting is unknown too, even
+    where a provider told it: it would say nothing about who serves the number. The line is the
+    numbering plan's, unless that does not say, or not quite, and somebody else does.
+    """
+    dialled = context.dialled
+    info = finding.info
+    line = dialled.line
+    if (line is None or line is Line.MOBILE_OR_LANDLINE) and info.line is not None:
+        line = info.line
+    network = info.mccmnc if finding.rule is None else None
+    return Facts(
+        dialled.digits,
+        dialled.msisdn,
+        dialled.country,
+        line,
+        context.account,
+        context.caller,
+        network,
+        info.ported if network else None,
+        info.live,
+        finding.verdicts.fraud,
+        context.at,
+        dialled.kind is Kind.EMERGENCY,
+    )
+
+
+def by_range(table: Table, dialled: Dialled, finding: Finding) -> Finding:
     """Return the finding with the network of the number's range, if it may and can have one."""
     error = finding.rule
+    if finding.info.mccmnc is not None and error is None:
+        return finding
     if dialled.kind is not Kind.E164 or dialled.msisdn is None:
         return finding
     if error is not None and error.route != _RANGE:
@@ -98,59 +202,112 @@ def _by_range(table: Table, dialled: Dialled, finding: Finding) -> Finding:
     )
 
 
+def left_out(
+    table: Table, way: Way, context: CallContext, closed: Callable[[Trunk], bool] = never
+) -> tuple[tuple[str, str], ...]:
+    """Return the trunks of a rule that a call cannot have, as written, each with the reason.
+
+    Of trunks that dice put beyond the ninth place nothing is said, only of those that always are.
+    """
+    dialled = context.dialled
+    emergency = dialled.kind is Kind.EMERGENCY
+    found: list[tuple[str, str]] = []
+    before = 0
+    for tier in way.rule.tiers:
+        usable = 0
+        for name, _ in tier.members:
+            trunk = table.trunks[name]
+            why = _unusable(trunk, dialled)
+            if not why and not emergency and closed(trunk):
+                why = CLOSED
+            if not why and before >= MAX_TRUNKS:
+                why = TOO_MANY
+            if why:
+                found.append((name, why))
+            else:
+                usable += 1
+        before += usable
+    return tuple(found)
+
+
+def _unusable(trunk: Trunk, dialled: Dialled) -> str:
+    if not trunk.enabled:
+        return DISABLED
+    msisdn = dialled.msisdn
+    if msisdn is None or dialled.kind in _UNCHANGED:
+        return "" if _SENDABLE.fullmatch(dialled.digits) else NOT_SENDABLE
+    if not (msisdn.isascii() and msisdn.isdigit()):
+        return NOT_SENDABLE
+    return NO_NUMBER if trunk.number(msisdn) is None else ""
+
+
 _Verdict = tuple[tuple[Hop, ...], int | None, str, str]
+"""The trunks, else the cause; the rule's name; the reason."""
 
 
-def _screened(
-    screening: Screening,
+def _screened(  # noqa: PLR0913, PLR0917  # as decide()
     table: Table,
-    dialled: Dialled,
+    context: CallContext,
+    facts: Facts,
     finding: Finding,
     draw: Callable[[], float],
+    closed: Callable[[Trunk], bool],
 ) -> _Verdict:
+    dialled = context.dialled
+    screening = table.screening(context.account)
     # Only what has an international form is anybody's number; too many digits do not hide it.
-    if dialled.msisdn is None or dialled.kind in _NEVER_SCREENED:
-        return _verdict(table, dialled, finding, draw)
+    if dialled.msisdn is None or dialled.kind is Kind.SHORT:
+        return _verdict(table, dialled, facts, finding, draw, closed)
     rejection = screening.rejection(finding.verdicts)
     if rejection is not None:
         return (), rejection[0], "", rejection[1]
-    hops, cause, rule, reason = _verdict(table, dialled, finding, draw)
+    hops, cause, rule, reason = _verdict(table, dialled, facts, finding, draw, closed)
     if cause is None:
         reason = screening.flag(finding.verdicts) or reason
     return hops, cause, rule, reason
 
 
-def _verdict(
-    table: Table, dialled: Dialled, finding: Finding, draw: Callable[[], float]
+def _verdict(  # noqa: PLR0913, PLR0917  # as decide()
+    table: Table,
+    dialled: Dialled,
+    facts: Facts,
+    finding: Finding,
+    draw: Callable[[], float],
+    closed: Callable[[Trunk], bool],
 ) -> _Verdict:
-    """Return the trunks, else the cause; the rule's name; the reason."""
     error = finding.rule
-    if dialled.kind is Kind.EMERGENCY:
-        rule = table.find_emergency(dialled.digits, dialled.country)
-    elif error is None:
-        mccmnc = finding.info.mccmnc
-        rule = table.find(dialled.digits, dialled.msisdn, dialled.country, mccmnc)
-    elif error.route.startswith(_REJECT):
+    if error is not None and error.route.startswith(_REJECT):
         return (), int(error.route[len(_REJECT) :]), "", finding.reason
-    else:
-        rule = table.find(dialled.digits, dialled.msisdn, dialled.country, None)
-    if rule.cause is not None:
-        return (), rule.cause, rule.name, finding.reason
-    hops = _hops(drawn(rule, draw) if rule.fixed is None else rule.fixed, dialled)
+    return _along(table.find(facts), dialled, finding, draw, closed)
+
+
+def _along(
+    way: Way,
+    dialled: Dialled,
+    finding: Finding,
+    draw: Callable[[], float],
+    closed: Callable[[Trunk], bool] = never,
+) -> _Verdict:
+    if way.cause is not None:
+        return (), way.cause, way.name, finding.reason
+    trunks: Sequence[Trunk] = drawn(way, draw) if way.fixed is None else way.fixed
+    if closed is not never:
+        trunks = [trunk for trunk in trunks if not closed(trunk)]
+    hops = _hops(trunks, dialled)
     if not hops:
-        return (), NO_CIRCUIT, rule.name, NO_TRUNK
-    return hops, None, rule.name, finding.reason
+        return (), NO_CIRCUIT, way.name, NO_TRUNK
+    return hops, None, way.name, finding.reason
 
 
-def drawn(rule: Rule, draw: Callable[[], float]) -> list[Trunk]:
+def drawn(way: Way, draw: Callable[[], float]) -> list[Trunk]:
     """Return a rule's trunks, tier after tier, each tier by a weighted draw without replacement.
 
     The first trunk of a tier is each member with the odds of its weight, the next one each of the
     rest with the odds among the rest, and so on. ``draw`` is called once less than a tier has
-    members.
+    members. A trunk that is passed over afterwards leaves the odds among the others as they are.
     """
     order: list[Trunk] = []
-    for tier in rule.tiers:
+    for tier in way.tiers:
         left = list(tier)
         while len(left) > 1:
             order.append(left.pop(_pick(left, draw()))[0])

@@ -7,14 +7,18 @@ than no network, and its source says what it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
+
+import msgspec
 
 from agi.model import Line, Mccmnc, NumberInfo
-from agi.routing.cells import Cells, plmn_of
-from agi.routing.faults import Faults
-from agi.routing.sheet import Columns, Record, Sheet, open_sheet
+from agi.routing import intervals
+from agi.routing.intervals import NO_INTERVALS, Intervals
+from agi.routing.reading.cells import Cells, plmn_of
+from agi.routing.reading.faults import Faults
+from agi.routing.reading.sheet import Columns, Record, Sheet, open_sheet
 
 _NAMES: Final = frozenset({"prefix", "mccmnc", "line"})
 RANGE_COLUMNS: Final = Columns(_NAMES, frozenset({"prefix", "mccmnc"}))
@@ -23,51 +27,62 @@ RANGE_COLUMNS: Final = Columns(_NAMES, frozenset({"prefix", "mccmnc"}))
 _PREFIX: Final = re.compile(r"[1-9][0-9]{0,14}")
 # ITU-T E.212, 5: MCC of three digits, MNC of two or three.
 _NETWORK: Final = re.compile(r"[0-9]{5,6}|[0-9]{3}-[0-9]{2,3}")
-_HEAD: Final = 3
+# What an emergency number is, [numbers] emergency says, and no range.
+_LINES: Final = tuple(line for line in Line if line is not Line.EMERGENCY)
 
 
-def _longest_first(lengths: Iterable[int]) -> tuple[int, ...]:
-    return tuple(sorted(lengths, reverse=True))
+class _Head(msgspec.Struct, frozen=True):
+    """What is not in the arrays: how many prefixes there were, and what their values mean."""
+
+    prefixes: int
+    infos: tuple[NumberInfo, ...]
 
 
 class Ranges:
-    """Number ranges, ready to be searched: the longest prefix wins. It never changes.
+    """Number ranges, ready to be searched: the longest prefix wins. It never changes."""
 
-    A prefix is found by the lengths that occur behind a number's first three digits, longest
-    first: one dictionary lookup for each, mostly one to three.
-    """
+    __slots__ = ("_infos", "_intervals", "_prefixes")
 
-    __slots__ = ("_by_prefix", "_lengths", "_short")
+    def __init__(self, prefixes: int, infos: tuple[NumberInfo, ...], by_prefix: Intervals) -> None:
+        self._prefixes: Final = prefixes
+        self._intervals: Final = by_prefix
+        self._infos: Final[tuple[NumberInfo | None, ...]] = (None, *infos)
 
-    def __init__(self, by_prefix: Mapping[str, NumberInfo]) -> None:
-        self._by_prefix: Final = dict(by_prefix)
-        lengths: dict[str, set[int]] = {}
-        short: set[int] = set()
-        for prefix in self._by_prefix:
-            if len(prefix) < _HEAD:
-                short.add(len(prefix))
-            else:
-                lengths.setdefault(prefix[:_HEAD], set()).add(len(prefix))
-        self._short: Final = _longest_first(short)
-        self._lengths: Final = {
-            head: _longest_first(found) + self._short for head, found in lengths.items()
-        }
+    @classmethod
+    def of(cls, by_prefix: Mapping[str, NumberInfo]) -> Self:
+        """Compile ranges; a prefix is 1 to 15 ASCII digits."""
+        infos = dict.fromkeys(by_prefix.values())
+        value_of = {info: value for value, info in enumerate(infos, 1)}
+        values = {prefix: value_of[info] for prefix, info in by_prefix.items()}
+        return cls(len(by_prefix), tuple(infos), intervals.flattened(values))
 
     def __len__(self) -> int:
         """Return how many prefixes there are."""
-        return len(self._by_prefix)
+        return self._prefixes
 
     def find(self, msisdn: str) -> NumberInfo | None:
         """Return network and line of the range that a number belongs to; None if none is known."""
-        by_prefix = self._by_prefix
-        for length in self._lengths.get(msisdn[:_HEAD], self._short):
-            found = by_prefix.get(msisdn[:length])
-            if found is not None:
-                return found
-        return None
+        return self._infos[self._intervals.find(msisdn)]
+
+    def packed(self) -> Mapping[str, bytes]:
+        """Return the ranges as bytes, for a snapshot."""
+        infos = tuple(info for info in self._infos if info is not None)
+        return {"head": msgspec.json.encode(_Head(self._prefixes, infos))} | dict(
+            self._intervals.packed()
+        )
+
+    @classmethod
+    def unpacked(cls, parts: Mapping[str, bytes | memoryview]) -> Self:
+        """Return the ranges that were packed. The arrays are used where they lie, not copied.
+
+        Raises:
+            KeyError, ValueError: these are no packed ranges.
+        """
+        head = msgspec.json.decode(parts["head"], type=_Head)
+        return cls(head.prefixes, head.infos, intervals.unpacked(parts))
 
 
-NO_RANGES: Final = Ranges({})
+NO_RANGES: Final = Ranges(0, (), NO_INTERVALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +117,12 @@ class _Reader:
 
     def _carefully(self, record: Record) -> None:
         cells = Cells(self.sheet, record, self.faults)
-        cells.must_be_empty(())
+        cells.must_be_empty()
         prefix = cells.matched("prefix", _PREFIX, _prefix_advice(cells.text("prefix")))
         if not cells.text("prefix"):
             cells.wrong("prefix", "empty: write the digits that the range's numbers begin with")
         network = _network(cells)
-        line = cells.choice("line", tuple(Line), "")
+        line = cells.choice("line", _LINES, "")
         if not cells.sound:
             return
         info = NumberInfo(Mccmnc(network), line=Line(line) if line else None)
@@ -134,7 +149,7 @@ def read_ranges(file: str, data: bytes, faults: Faults) -> Ranges:
         return NO_RANGES
     reader = _Reader(sheet, faults, {}, {}, {})
     reader.read()
-    return Ranges(reader.found)
+    return Ranges.of(reader.found)
 
 
 def _network(cells: Cells) -> str:

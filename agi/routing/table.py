@@ -1,10 +1,7 @@
-"""The routing table that calls are matched on: compiled once, immutable, swapped whole.
+"""The routing table that calls are matched on: made once from checked contents, never changed.
 
-Matching is tuple-space search (Srinivasan, Suri, Varghese: "Packet Classification using Tuple
-Space Search", SIGCOMM 1999). Rules that fill the same match cells with prefixes of the same length
-form a *shape*; inside a shape the call's own values make the one key that could match, so a shape
-costs one dictionary lookup however many rules it has. Rules have a rank, the most specific first;
-shapes are tried in the order of their best rank until none can be better than what was found.
+Rules are ordered by how specific they are (``agi.routing.variants``) and found by what they ask for
+(``agi.routing.shapes``).
 """
 
 from __future__ import annotations
@@ -12,67 +9,41 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
-from agi.model import ErrorRule, NumberInfo, Product
-from agi.routing.accounts import Screenings
-from agi.routing.ranges import NO_RANGES, Ranges
-from agi.routing.sameroute import Bound, SameRoute
+from agi.model import CallContext, ErrorRule, NumberInfo, Product
+from agi.routing.compiled import Compiled
+from agi.routing.mismatch import mismatch
+from agi.routing.rule import Facts, Rule
+from agi.routing.sameroute import SameRoute
 from agi.routing.screening import NO_SCREENING, Screening
+from agi.routing.shapes import Shapes
 from agi.routing.trunk import Trunk
+from agi.routing.variants import Specificity, Variant, keys_of, variants
 
-_EXACT: Final = -1
-"""The prefix length of a shape that wants the dialled digits; more specific than any other."""
-_ANY: Final = 0
-_NETWORK: Final = 1
-_MCC: Final = 2
 _REJECT: Final = "reject:"
-_RIVALS: Final = 64
-"""So many rules are tried before a dip is said to matter: a bound on a call's time."""
+_MOST_KEYS: Final = 4_096
+"""Of one rule."""
+_ALL_KEYS: Final = 1 << 17
+"""Of all rules together, if it can be had: what is not keyed is tested."""
+_PIECE: Final = 128
+
+Tiers = tuple[tuple[tuple[Trunk, int], ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a call when its rule is sought.
+class Way:
+    """Where a rule's calls go.
 
-    Args:
-        digits: what was dialled, unchanged.
-        msisdn: its E.164 digits, None when it has none.
-        country: ISO 3166 alpha-2 of the number, or empty.
-        mccmnc: its network in canonical form, None while unknown.
-        emergency: the digits are an emergency number.
+    ``cause`` is a Q.850 cause when the rule rejects. ``tiers`` hold enabled trunks only, each with
+    its weight; a tier that has none is left out. ``fixed`` is the order of trunks when no tier
+    leaves a choice, else None.
     """
 
-    digits: str = field(repr=False)
-    msisdn: str | None = field(repr=False)
-    country: str
-    mccmnc: str | None
-    emergency: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row of ``routes.csv``, compiled: what it matches, and where its calls go.
-
-    Match cells that are empty match anything, also what is unknown. ``file`` and ``line`` are
-    where the row stands. ``cause`` is a Q.850 cause when the rule rejects. ``tiers`` hold enabled
-    trunks only, each with its weight. ``fixed`` is the order of trunks when no tier leaves a
-    choice, else None.
-    """
-
+    rule: Rule = field(repr=False)
     name: str
-    file: str
-    line: int
-    priority: int
-    network: str
-    mcc: str
-    prefix: str = field(repr=False)
-    digits: str = field(repr=False)
-    country: str
-    emergency: bool
     cause: int | None
-    tiers: tuple[tuple[tuple[Trunk, int], ...], ...]
+    tiers: Tiers
     fixed: tuple[Trunk, ...] | None
 
     @property
@@ -80,256 +51,223 @@ class Rule:
         """Every enabled trunk of the rule, tier by tier, as written."""
         return tuple(trunk for tier in self.tiers for trunk, _ in tier)
 
-    @property
-    def is_default(self) -> bool:
-        """Whether every match cell is empty: the rule matches any call."""
-        cells = (self.network, self.mcc, self.prefix, self.digits, self.country)
-        return not any(cells) and not self.emergency
-
-    def specificity(self) -> tuple[int, bool, int, bool, bool]:
-        """Return what rules are ordered by, greater first: the contract's order of cells."""
-        length = 64 if self.digits else len(self.prefix)
-        return (self.priority, bool(self.network), length, bool(self.mcc), bool(self.country))
-
-    def shape(self) -> tuple[int, int, bool]:
-        """Return which cells are filled: kind of network, length of prefix, country or not."""
-        network = _NETWORK if self.network else _MCC if self.mcc else _ANY
-        return (network, _EXACT if self.digits else len(self.prefix), bool(self.country))
-
-    def key(self) -> tuple[str, str, str]:
-        """Return the values that a call must have, to be found in the rule's shape."""
-        return (self.network or self.mcc, self.digits or self.prefix, self.country)
-
     def outcome(self) -> tuple[object, ...]:
         """Return what the rule does: equal exactly for rules that send every call the same way."""
         return (self.cause, tuple(map(_fair, self.tiers)))
-
-    def mismatch(self, facts: Facts) -> str:
-        """Return the first column, by specificity, that refuses the call; empty if none does."""
-        mccmnc = facts.mccmnc or ""
-        if self.network and self.network != mccmnc:
-            return "mccmnc"
-        if self.digits and self.digits != facts.digits:
-            return "prefix"
-        if not (facts.msisdn or "").startswith(self.prefix):
-            return "prefix"
-        if not mccmnc.startswith(self.mcc):
-            return "mccmnc"
-        return "country" if self.country not in {"", facts.country} else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One rule that was tried; ``failed`` names the column that refused, empty for the winner."""
 
-    rule: Rule
+    rule: Rule = field(repr=False)
     failed: str
 
 
-_Shape = tuple[int, int, int, bool, dict[tuple[str, str, str], int]]
-
-
 class Table:
-    """All rules of one version, ready to be matched. It never changes.
+    """All tables of one version, ready for calls. It never changes, and making it never fails.
 
-    Built by ``agi.routing.build.build``, which promises that there is a default rule and that no
-    two rules tie.
+    ``rules`` stand most specific first, each at the most specific of its variants; ``default`` is
+    the rule that matches any call. ``trunks`` are all of them by name, disabled ones too.
+    ``uses_caller`` and ``uses_time`` say whether any rule asks for the caller or the time,
+    ``has_cps`` whether any trunk has a limit.
     """
 
     __slots__ = (
+        "_best",
         "_emergency",
+        "_emergency_ways",
         "_errors",
         "_everybody",
         "_last",
-        "_outcomes",
-        "_ranges",
-        "_rejects",
         "_same_route",
-        "_screenings",
-        "_with_network",
-        "_without",
+        "_ways",
+        "compiled",
         "default",
+        "has_cps",
+        "has_limits",
+        "has_policy",
         "has_ranges",
         "has_screens",
+        "limits",
+        "policy",
+        "ranges",
         "rules",
+        "screenings",
+        "trunks",
+        "uses_caller",
+        "uses_time",
         "version",
+        "ways",
     )
 
-    def __init__(
-        self,
-        version: str,
-        rules: Iterable[Rule],
-        errors: Mapping[tuple[str, str], ErrorRule],
-        ranges: Ranges = NO_RANGES,
-        screenings: Screenings | None = None,
-    ) -> None:
-        self.version: Final = version
-        self.rules: Final = ranked(rules)
-        last = next(rank for rank, rule in enumerate(self.rules) if rule.is_default)
-        self._last: Final = last
-        self.default: Final = self.rules[last]
-        # What ranks behind the default can never win, and the default needs no shape.
-        ordinary = [pair for pair in enumerate(self.rules[:last]) if not pair[1].emergency]
-        self._with_network: Final = _shapes(ordinary)
-        self._without: Final = tuple(shape for shape in self._with_network if shape[1] == _ANY)
-        self._emergency: Final = _shapes(
-            (rank, rule) for rank, rule in enumerate(self.rules) if rule.emergency
-        )
-        self._errors: Final = dict(errors)
-        # Two plain flags, so that a call at a site without these files pays nothing for them.
-        self.has_ranges: Final = len(ranges) > 0
-        self.has_screens: Final = bool(screenings)
-        self._ranges: Final = ranges
-        self._screenings: Final = dict(screenings or {})
-        self._everybody: Final = self._screenings.get("", NO_SCREENING)
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled: Final = compiled
+        self.version: Final = compiled.version
+        self.trunks: Final[Mapping[str, Trunk]] = {t.name: t for t in compiled.trunks}
+        self.ways: Final[Mapping[str, Way]] = {
+            rule.name: _way(rule, self.trunks) for rule in compiled.rules
+        }
+        places = _ranked(compiled.rules)
+        self.rules: Final = tuple({place.rule.name: place.rule for place in places}.values())
+        self.default: Final = next(rule for rule in self.rules if rule.is_default)
+        last = next(at for at, place in enumerate(places) if place.rule.is_default)
+        # What ranks behind the default can never win, and the default needs no key.
+        ordinary = [place for place in places[:last] if not place.rule.emergency]
+        emergency = [place for place in places if place.rule.emergency]
+        shapes = Shapes(enumerate(ordinary))
+        self._best: Final = shapes.best
+        self._last: Final = len(ordinary)
+        self._ways: Final = self._ways_of(ordinary)
+        self._emergency: Final = Shapes(enumerate(emergency))
+        self._emergency_ways: Final = self._ways_of(emergency)
+        self._errors: Final = {(error.provider, error.code): error for error in compiled.errors}
+        self._everybody: Final = compiled.screenings.get("", NO_SCREENING)
+        outcomes, rejects = self._outcomes()
+        self._same_route: Final = SameRoute(compiled, ordinary, shapes, outcomes, rejects)
+        self._flag(compiled)
+
+    def _ways_of(self, places: Iterable[Variant]) -> tuple[Way, ...]:
+        """Return the way of each place, and the default's behind them."""
+        names = (*(place.rule.name for place in places), self.default.name)
+        return tuple(self.ways[name] for name in names)
+
+    def _outcomes(self) -> tuple[list[int], frozenset[int]]:
+        """Number what rules do; return it for each ordinary place, and for codes that reject."""
         numbers: dict[tuple[object, ...], int] = {}
-        self._outcomes: Final = tuple(_number(numbers, rule.outcome()) for rule in self.rules)
-        self._rejects: Final = frozenset(
-            _number(numbers, (int(rule.route[len(_REJECT) :]), ()))
-            for rule in errors.values()
-            if rule.route.startswith(_REJECT)
+        by_name = {
+            name: numbers.setdefault(way.outcome(), len(numbers)) for name, way in self.ways.items()
+        }
+        rejects = frozenset(
+            numbers.setdefault((int(error.route[len(_REJECT) :]), ()), len(numbers))
+            for error in self.compiled.errors
+            if error.route.startswith(_REJECT)
         )
-        self._same_route: Final = SameRoute(
-            _bound(rank, self._outcomes[rank], rule)
-            for rank, rule in ordinary
-            if rule.network or rule.mcc
-        )
+        return [by_name[way.name] for way in self._ways], rejects
 
-    def find(self, digits: str, msisdn: str | None, country: str, mccmnc: str | None) -> Rule:
-        """Return the rule of an ordinary call: ``match`` without a ``Facts``, for the hot path."""
-        if mccmnc:
-            shapes, networks = self._with_network, ("", mccmnc, mccmnc[:3])
-        else:
-            shapes, networks = self._without, _UNKNOWN
-        return self.rules[_best(shapes, networks, digits, msisdn or "", country, self._last)]
+    def _flag(self, compiled: Compiled) -> None:
+        """Note what there is, so that a call at a site without it pays nothing for it."""
+        self.policy = compiled.policy
+        self.limits = compiled.limits
+        self.ranges = compiled.ranges
+        self.screenings = compiled.screenings
+        self.has_ranges = len(compiled.ranges) > 0
+        self.has_policy = len(compiled.policy) > 0
+        self.has_limits = len(compiled.limits) > 0
+        self.has_screens = bool(compiled.screenings)
+        self.has_cps = any(trunk.cps for trunk in compiled.trunks)
+        self.uses_caller = any(not rule.caller.empty for rule in compiled.rules)
+        self.uses_time = any(rule.when for rule in compiled.rules)
 
-    def find_emergency(self, digits: str, country: str) -> Rule:
-        """Return the emergency rule for dialled digits, the default rule when there is none."""
-        none = len(self.rules)
-        rank = _best(self._emergency, _UNKNOWN, digits, "", country, none)
-        return self.default if rank == none else self.rules[rank]
+    def pieces(self) -> list[object]:
+        """Return what the table is made of, in parts that are dropped within a few milliseconds.
 
-    def dip_matters(self, digits: str, msisdn: str | None, country: str) -> bool:
+        Who holds these can drop the table in no time, and then one piece after the other, the last
+        one first.
+        """
+        small = [*self.compiled.rules, *self.ways.values()]
+        return [
+            *(self.policy, self.ranges, self._emergency, self._same_route, self._best),
+            *(small[at : at + _PIECE] for at in range(0, len(small), _PIECE)),
+        ]
+
+    # ---- matching ------------------------------------------------------------------------
+
+    def find(self, facts: Facts) -> Way:
+        """Return the way of an ordinary call: that of the most specific rule that matches it."""
+        return self._ways[self._best(facts, self._last)]
+
+    def find_emergency(self, facts: Facts) -> Way:
+        """Return the way of an emergency call: an emergency rule's, else the default's."""
+        none = len(self._emergency_ways) - 1
+        return self._emergency_ways[self._emergency.best(facts, none)]
+
+    def match(self, facts: Facts) -> Way:
+        """Return the way of any call; there always is one."""
+        return self.find_emergency(facts) if facts.emergency else self.find(facts)
+
+    def dip_matters(self, context: CallContext) -> bool:
         """Say whether a lookup could change the way of an ordinary call.
 
         False means: whatever network is answered that can serve the number (see ``agi.mcc``), or
-        none, or any listed error code, the call is rejected with the same cause, or has the same
-        trunks in the same order at the same odds. True is certain too, but where more than 64
-        rules lead elsewhere and all those tried lose to others.
+        none, whatever of porting, liveness and a line that the plan does not tell, or any listed
+        error code, the call is rejected with the same cause, or has the same trunks in the same
+        order at the same odds. True may be too careful: it costs a lookup, not a call.
         """
-        number = msisdn or ""
-        last = self._last
-        rank = _best(self._without, _UNKNOWN, digits, number, country, last)
-        outcome = self._outcomes[rank]
-        if self._rejects and self._rejects != {outcome}:
-            return True
-        rivals = self._same_route.rivals(rank, outcome, digits, number, country)
-        for rival in islice(rivals, _RIVALS):
-            if outcome != self._outcome_on(rival.mccmnc, digits, number, country):
-                return True
-        if next(rivals, None) is not None:
-            return True
-        # A range may name a network that no lookup would: its rule carries the call without one.
-        given = self._ranges.find(number) if self.has_ranges else None
-        if given is None:
-            return False
-        return outcome != self._outcome_on(given.mccmnc or "", digits, number, country)
+        return self._same_route.dip_matters(context)
 
-    def _outcome_on(self, mccmnc: str, digits: str, msisdn: str, country: str) -> int:
-        networks = ("", mccmnc, mccmnc[:3])
-        rank = _best(self._with_network, networks, digits, msisdn, country, self._last)
-        return self._outcomes[rank]
+    def trace(self, facts: Facts) -> tuple[Step, ...]:
+        """Return the rules that were tried, best first, up to and including the winner.
+
+        An emergency call tries emergency rules, then the default; any other call the others. Each
+        rule stands there once: where it matches, else at its most specific place.
+        """
+        ways, best = (
+            (self._emergency_ways, self._emergency.best)
+            if facts.emergency
+            else (self._ways, self._best)
+        )
+        rank = best(facts, len(ways) - 1)
+        winner = ways[rank]
+        tried = {way.name: way.rule for way in ways[:rank] if way is not winner}
+        # One that matches at a place behind the winner was not refused.
+        failed = ((rule, mismatch(rule, facts)) for rule in tried.values())
+        return (*(Step(rule, column) for rule, column in failed if column), Step(winner.rule, ""))
+
+    # ---- what else the tables say --------------------------------------------------------
 
     def range_of(self, msisdn: str) -> NumberInfo | None:
         """Return who was given the number's range, by ``ranges.csv``; None if it does not say."""
-        return self._ranges.find(msisdn)
+        return self.ranges.find(msisdn)
 
     def screening(self, account: str) -> Screening:
         """Return what an account does about the screens; ``NO_SCREENING`` when nothing."""
-        return self._screenings.get(account, self._everybody)
+        return self.screenings.get(account, self._everybody)
 
     @property
     def screens_wanted(self) -> Mapping[Product, tuple[str, ...]]:
         """The screens that ``accounts.csv`` asks for, and for which accounts."""
         wanted: dict[Product, tuple[str, ...]] = {}
-        for account, screening in self._screenings.items():
+        for account, screening in self.screenings.items():
             for product in screening.asked:
                 wanted[product] = (*wanted.get(product, ()), account)
         return wanted
-
-    def match(self, facts: Facts) -> Rule:
-        """Return the most specific rule that matches the call; there always is one."""
-        if facts.emergency:
-            return self.find_emergency(facts.digits, facts.country)
-        return self.find(facts.digits, facts.msisdn, facts.country, facts.mccmnc)
-
-    def trace(self, facts: Facts) -> tuple[Step, ...]:
-        """Return the rules that were tried, best first, up to and including the winner.
-
-        An emergency call tries emergency rules, then the default; any other call the others.
-        """
-        candidates = [rule for rule in self.rules if rule.emergency == facts.emergency]
-        steps: list[Step] = []
-        for rule in (*candidates, self.default):
-            steps.append(Step(rule, rule.mismatch(facts)))
-            if not steps[-1].failed:
-                break
-        return tuple(steps)
 
     def error_rule(self, kind: str, code: str) -> ErrorRule | None:
         """Return what ``errors.csv`` says of a provider kind's code (lower case), if it does."""
         return self._errors.get((kind, code))
 
+    def account_cps(self, account: str) -> int:
+        """Return how many calls a second an account may make; 0 when there is no limit."""
+        cps = self.compiled.account_cps
+        return cps.get(account, cps.get("", 0)) if cps else 0
 
-_UNKNOWN: Final = ("", "", "")
+
+def _ranked(rules: Iterable[Rule]) -> list[Variant]:
+    """Return the variants of all rules, most specific first, equals in the order of the file."""
+    in_order = sorted(rules, key=lambda rule: rule.row)
+    counts = [keys_of(rule) for rule in in_order]
+    most = _MOST_KEYS
+    while most > 1 and sum(min(count, most) for count in counts) > _ALL_KEYS:
+        most //= 2
+    # To sort all places at once would be one step of many milliseconds, which nothing interrupts.
+    equals: dict[Specificity, list[Variant]] = {}
+    for rule in in_order:
+        for variant in variants(rule, most):
+            equals.setdefault(variant.specificity, []).append(variant)
+    return [variant for one in sorted(equals, reverse=True) for variant in equals[one]]
 
 
-def ranked(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Return the rules most specific first; those that cannot compete stay in the files' order."""
-    in_order = sorted(rules, key=lambda rule: rule.line)
-    return tuple(sorted(in_order, key=Rule.specificity, reverse=True))
+def _way(rule: Rule, trunks: Mapping[str, Trunk]) -> Way:
+    named = [[(trunks[name], weight) for name, weight in tier.members] for tier in rule.tiers]
+    enabled = [tuple(member for member in tier if member[0].enabled) for tier in named]
+    tiers = tuple(tier for tier in enabled if tier)
+    single = all(len(tier) == 1 for tier in tiers)
+    fixed = tuple(tier[0][0] for tier in tiers) if single else None
+    return Way(rule, rule.name, rule.cause, tiers, fixed)
 
 
 def _fair(tier: tuple[tuple[Trunk, int], ...]) -> tuple[tuple[str, int], ...]:
     """Return a tier in the one form that tiers of the same odds share."""
     scale = math.gcd(*(weight for _, weight in tier))
     return tuple(sorted((trunk.name, weight // scale) for trunk, weight in tier))
-
-
-def _number(numbers: dict[tuple[object, ...], int], outcome: tuple[object, ...]) -> int:
-    return numbers.setdefault(outcome, len(numbers))
-
-
-def _bound(rank: int, outcome: int, rule: Rule) -> Bound:
-    _, length, _ = rule.shape()
-    # No network is written so: it stands for those of an MCC that no rule names.
-    mccmnc = rule.network or f"{rule.mcc}--"
-    return Bound(rank, outcome, length, rule.digits or rule.prefix, rule.country, mccmnc)
-
-
-def _shapes(rules: Iterable[tuple[int, Rule]]) -> tuple[_Shape, ...]:
-    found: dict[tuple[int, int, bool], dict[tuple[str, str, str], int]] = {}
-    for rank, rule in rules:
-        # Rules come by rank: one with the same key and a lower priority can never win.
-        found.setdefault(rule.shape(), {}).setdefault(rule.key(), rank)
-    best = ((min(by_key.values()), *shape, by_key) for shape, by_key in found.items())
-    return tuple(sorted(best, key=lambda shape: shape[0]))
-
-
-def _best(  # noqa: PLR0913, PLR0917  # packing them would cost more than the search
-    shapes: tuple[_Shape, ...],
-    networks: tuple[str, str, str],
-    digits: str,
-    msisdn: str,
-    country: str,
-    limit: int,
-) -> int:
-    """Return the best rank of a rule that matches, ``limit`` if none ranks before it."""
-    for best, network, length, wants_country, by_key in shapes:
-        if best > limit:
-            break
-        number = msisdn[:length] if length >= 0 else digits
-        rank = by_key.get((networks[network], number, country if wants_country else ""), limit)
-        if rank < limit:  # noqa: PLR1730  # min() costs a call for each shape
-            limit = rank
-    return limit

@@ -67,7 +67,8 @@ def number_form(number_format: str, strip: int, prepend: str) -> NumberForm | No
 class Trunk:
     """One row of ``trunks.csv``, compiled. ``ring_s`` is in seconds; ``form`` None is plain E.164.
 
-    ``name`` is the one that rules use, ``endpoint`` the name that Asterisk knows.
+    ``name`` is the one that rules use, ``endpoint`` the name that Asterisk knows. ``cps`` is how
+    many calls a second it may be given, 0 when there is no such limit.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Trunk:
     ring_s: int
     enabled: bool
     form: NumberForm | None = None
+    cps: int = 0
 
     def number(self, msisdn: str) -> str | None:
         """Return the number to send for an E.164 number; None makes the trunk unusable."""

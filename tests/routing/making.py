@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agi.errors import Fault
 from agi.model import (
+    CallContext,
     Dialled,
     ErrorRule,
     Finding,
@@ -18,15 +20,14 @@ from agi.model import (
     Outcome,
     Source,
 )
-from agi.routing.accounts import Screenings
-from agi.routing.build import Contents, build
-from agi.routing.faults import Faults
-from agi.routing.files import Loaded, load
-from agi.routing.ranges import read_ranges
-from agi.routing.route_rows import read_routes
-from agi.routing.rows import read_trunks
+from agi.routing.compiled import Compiled
+from agi.routing.reading.faults import Faults
+from agi.routing.reading.files import Loaded, compile_files, load
+from agi.routing.rule import Cell, Rule
+from agi.routing.screening import Screening
 from agi.routing.table import Table
 
+VERSION = "000001-00000000"
 TRUNKS = "trunk\na\nb\nc\nd\n"
 ROUTES = "rule,priority,mccmnc,prefix,country,line,action,trunks,comment\n"
 RANGES = "prefix,mccmnc,line\n"
@@ -34,6 +35,7 @@ EMERGENCY = "sos,,,,,emergency,,a\n"
 DEFAULT = "default,,,,,,,a\n"
 
 BRITISH = Dialled("07788450450", Kind.E164, Msisdn("447788450450"), "GB", Line.MOBILE)
+CONTEXT = CallContext(BRITISH)
 NOTHING_FOUND = Finding(Source.DEFAULT, "timeout")
 
 
@@ -52,21 +54,57 @@ def loaded(directory: Path, routes: str, trunks: str = TRUNKS, **more: str) -> L
     return load(directory, 1)
 
 
-def compiled(
-    routes: str, trunks: str = TRUNKS, ranges: str = "", accounts: Screenings | None = None
-) -> Table:
-    """Compile rows (with the usual headers) without a file; they must have no fault."""
+def contents(**files: str) -> Compiled:
+    """Compile ``name.csv`` for each argument without a disk; they must have no fault."""
     faults = Faults()
-    read = read_trunks("trunks.csv", trunks.encode(), faults)
-    rules = read_routes("routes.csv", (ROUTES + routes).encode(), faults)
-    known = read_ranges("ranges.csv", (RANGES + ranges).encode(), faults)
+    data = {f"{name}.csv": text.encode() for name, text in files.items()}
+    made = compile_files(data, place=str, version=VERSION, timezone="UTC", faults=faults)
     faults.refuse()
-    assert read is not None
-    assert rules is not None
-    table = build("000001-00000000", Contents(read, rules, {}, known, accounts or {}), faults)
-    faults.refuse()
-    assert table is not None
-    return table
+    assert made is not None
+    return made
+
+
+def compiled(
+    routes: str,
+    trunks: str = TRUNKS,
+    ranges: str = "",
+    *,
+    accounts: Mapping[str, Screening] | None = None,
+    errors: Sequence[ErrorRule] = (),
+    header: str = ROUTES,
+    **more: str,
+) -> Table:
+    """Make a table of rows (with the usual headers), and of no error codes but those given."""
+    made = contents(trunks=trunks, routes=header + routes, ranges=RANGES + ranges, **more)
+    return Table(replace(made, errors=tuple(errors), screenings=dict(accounts or {})))
+
+
+def ruled(cells: Mapping[str, Mapping[str, str]], trunks: str = "a") -> Table:
+    """Make a table of rules by name, each a few cells by column; a default is added.
+
+    A cell ``trunks`` may stand among them, else all rules have the same.
+    """
+    columns = (
+        *("priority", "account", "from", "mccmnc", "prefix", "country", "line"),
+        *("ported", "live", "fraud", "when", "action", "trunks"),
+    )
+    rows = [
+        ",".join((name, *({"trunks": trunks, **row}.get(column, "") for column in columns)))
+        for name, row in {**cells, "default": {}}.items()
+    ]
+    head = ",".join(("rule", *columns))
+    return compiled("\n".join((*rows, "")), header=f"{head}\n")
+
+
+def cell(text: str) -> Cell:
+    """Return the match cell that a person would write so, its items canonical already."""
+    items = text.removeprefix("!").split("|") if text else ()
+    return Cell(tuple(items), text.startswith("!"))
+
+
+def with_rules(table: Table, rules: Sequence[Rule]) -> Table:
+    """Return a table that differs from another one by its rules only."""
+    return Table(replace(table.compiled, rules=tuple(rules)))
 
 
 def places(faults: Sequence[Fault]) -> list[tuple[str, int, int]]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from agi.errors import Fault, TableError
 from agi.model import Line, Mccmnc, NumberInfo
-from agi.routing.faults import Faults
 from agi.routing.ranges import NO_RANGES, Ranges, read_ranges
+from agi.routing.reading.faults import Faults
 
 HEADER = "prefix,mccmnc,line\n"
 
@@ -83,8 +83,9 @@ def test_columns_stand_in_any_order_and_the_line_may_be_missing() -> None:
         ("447,,mobile", 2, "empty"),
         ("447,234,mobile", 2, "MCC and MNC"),
         ("447,12315,mobile", 2, "E.212"),
-        ("447,@set,mobile", 2, "not yet"),
+        ("447,@set,mobile", 2, "MCC and MNC"),
         ("447,23415,mobil", 3, "did you mean 'mobile'?"),
+        ("447,23415,emergency", 3, "mobile"),
         ("447,23415,mobile,x", 4, "beyond the header"),
     ],
 )
@@ -127,12 +128,30 @@ def test_without_ranges_nothing_is_known() -> None:
     assert 0 == len(NO_RANGES)
 
 
+def test_what_was_packed_is_the_same_again() -> None:
+    known = ranges("441,234-15,landline\n4477,23410,\n")
+    again = Ranges.unpacked({name: memoryview(data) for name, data in known.packed().items()})
+    assert 2 == len(again)
+    assert network("23415", Line.LANDLINE) == again.find("441632960123")
+    assert network("23410") == again.find("447700900123")
+    assert again.find("33") is None
+    assert known.packed() == again.packed()
+
+
+def test_parts_of_something_else_are_refused() -> None:
+    parts = dict(ranges("441,234-15,landline\n").packed())
+    with pytest.raises(KeyError):
+        Ranges.unpacked({})
+    with pytest.raises(ValueError, match="JSON"):
+        Ranges.unpacked(parts | {"head": b"x"})
+
+
 PREFIXES = st.text("01", min_size=0, max_size=6).map(lambda tail: "4" + tail)
 
 
 @given(st.dictionaries(PREFIXES, st.sampled_from(("23410", "23415", "23430"))), PREFIXES)
 def test_the_fast_search_equals_trying_every_prefix(given: dict[str, str], msisdn: str) -> None:
-    fast = Ranges({prefix: network(mccmnc) for prefix, mccmnc in given.items()})
+    fast = Ranges.of({prefix: network(mccmnc) for prefix, mccmnc in given.items()})
     matching = [prefix for prefix in given if msisdn.startswith(prefix)]
     expected = given[max(matching, key=len)] if matching else None
     found = fast.find(msisdn)

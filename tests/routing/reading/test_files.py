@@ -6,19 +6,40 @@ import hashlib
 import os
 import random
 import re
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from agi.errors import Fault, TableError
-from agi.model import ErrorRule, Line, Outcome
+from agi.model import ErrorRule, Line, Mccmnc, Msisdn, Outcome
 from agi.routing.choose import decide
-from agi.routing.faults import LIMIT, Faults
-from agi.routing.files import LATER, SAMPLE, SHIPPED_ERRORS, load, shipped_errors, version_of
+from agi.routing.reading.faults import LIMIT, Faults
+from agi.routing.reading.files import (
+    FILES,
+    SAMPLE,
+    SHIPPED_ERRORS,
+    compile_files,
+    load,
+    read,
+    shipped_errors,
+    version_of,
+)
+from agi.routing.reading.sheet import MAX_FILE_BYTES
+from agi.routing.rule import Facts
 from agi.routing.screening import NO_SCREENING, Act, Policy, Screening
-from agi.routing.sheet import MAX_FILE_BYTES
-from agi.routing.table import Facts
-from tests.routing.making import BRITISH, DEFAULT, ROUTES, TRUNKS, loaded, places, rolls, write
+from tests.routing.making import (
+    CONTEXT,
+    DEFAULT,
+    EMERGENCY,
+    ROUTES,
+    TRUNKS,
+    loaded,
+    places,
+    rolls,
+    write,
+)
 from tests.routing.making import found as finding
 
 ERRORS = "provider,code,class,retry_elsewhere,negative_ttl_s,route\n"
@@ -37,17 +58,17 @@ def test_the_sample_is_a_table_without_a_warning() -> None:
 @pytest.mark.parametrize(
     ("facts", "rule"),
     [
-        (Facts("112", None, "GB", None, emergency=True), "emergency"),
-        (Facts("0779", "447788450450", "GB", "23415"), "gb-vodafone"),
-        (Facts("0779", "447788450450", "GB", "23410"), "gb-o2"),
-        (Facts("0779", "447788450450", "GB", None), "gb"),
-        (Facts("0779", "447788450450", "GB", "23450"), "gb"),
-        (Facts("123", None, "GB", None), "gb"),
-        (Facts("0909", "449098790000", "GB", "23415"), "gb-premium"),
-        (Facts("070", "447012345678", "GB", "23415"), "gb-personal"),
-        (Facts("00353", "353871234567", "IE", "27201"), "ie"),
-        (Facts("00371", "37120000000", "LV", None), "default"),
-        (Facts("00882", "88213000000", "", None), "default"),
+        (Facts("112", None, "GB", mccmnc=None, emergency=True), "emergency"),
+        (Facts("0779", Msisdn("447788450450"), "GB", mccmnc=Mccmnc("23415")), "gb-vodafone"),
+        (Facts("0779", Msisdn("447788450450"), "GB", mccmnc=Mccmnc("23410")), "gb-o2"),
+        (Facts("0779", Msisdn("447788450450"), "GB", mccmnc=None), "gb"),
+        (Facts("0779", Msisdn("447788450450"), "GB", mccmnc=Mccmnc("23450")), "gb"),
+        (Facts("123", None, "GB", mccmnc=None), "gb"),
+        (Facts("0909", Msisdn("449098790000"), "GB", mccmnc=Mccmnc("23415")), "gb-premium"),
+        (Facts("070", Msisdn("447012345678"), "GB", mccmnc=Mccmnc("23415")), "gb-personal"),
+        (Facts("00353", Msisdn("353871234567"), "IE", mccmnc=Mccmnc("27201")), "ie"),
+        (Facts("00371", Msisdn("37120000000"), "LV", mccmnc=None), "default"),
+        (Facts("00882", Msisdn("88213000000"), "", mccmnc=None), "default"),
     ],
 )
 def test_the_sample_routes_british_calls_and_shuts_what_fraud_dials(
@@ -57,7 +78,7 @@ def test_the_sample_routes_british_calls_and_shuts_what_fraud_dials(
 
 
 def test_the_sample_sends_each_trunk_the_number_in_its_form() -> None:
-    decision = decide(load(SAMPLE, 1).table, BRITISH, finding("23415"), rolls(0.0), "id")
+    decision = decide(load(SAMPLE, 1).table, CONTEXT, finding("23415"), rolls(0.0), "id")
     numbers = ["+447788450450", "447788450450", "07788450450"]
     assert numbers == [hop.number for hop in decision.hops]
 
@@ -101,19 +122,25 @@ def test_a_code_stands_once_in_a_file(tmp_path: Path) -> None:
     assert [("errors.csv", 3, 2)] == places(caught.value.faults)
 
 
-def test_the_version_is_the_generation_and_a_hash_of_names_and_bytes(tmp_path: Path) -> None:
+def test_the_version_is_the_generation_and_a_hash_of_zone_names_and_bytes(tmp_path: Path) -> None:
     write(tmp_path, trunks="trunk\na\n", routes=ROUTES + DEFAULT)
     routes, trunks = (tmp_path / "routes.csv").read_bytes(), b"trunk\na\n"
     framed = b"routes.csv\0%d\0%btrunks.csv\0%d\0%b" % (len(routes), routes, len(trunks), trunks)
-    expected = hashlib.sha256(framed).hexdigest()[:8]
-    assert f"000042-{expected}" == load(tmp_path, 42).table.version
+    expected = hashlib.sha256(b"Europe/Riga\0" + framed).hexdigest()[:8]
+    found = load(tmp_path, 42, "Europe/Riga")
+    assert f"000042-{expected}" == found.compiled.version == found.table.version
+    assert {"routes.csv": routes, "trunks.csv": trunks} == found.contents
 
 
-def test_the_version_changes_when_bytes_move_from_one_file_to_another() -> None:
-    one, other = version_of({"a": b"x", "b": b"y"}, 1), version_of({"a": b"xb", "b": b"y"}, 1)
-    assert re.fullmatch(r"000001-[0-9a-f]{8}", one)
-    assert one != other
-    assert version_of({"a": b"1", "b": b""}, 1) != version_of({"a": b"", "b": b"1"}, 1)
+def test_the_version_changes_with_the_zone_and_when_bytes_move_between_files() -> None:
+    def version(contents: dict[str, bytes], zone: str = "UTC") -> str:
+        return version_of(contents, zone, 1)
+
+    assert re.fullmatch(r"000001-[0-9a-f]{8}", version({"a": b"x", "b": b"y"}))
+    assert version({"a": b"x", "b": b"y"}) != version({"a": b"xb", "b": b"y"})
+    assert version({"a": b"1", "b": b""}) != version({"a": b"", "b": b"1"})
+    assert version({"a": b"1"}) != version({"a": b"1"}, "Europe/Riga")
+    assert version({"b": b"y", "a": b"x"}) == version({"a": b"x", "b": b"y"})
 
 
 def test_faults_name_the_file_as_the_person_would_type_it(tmp_path: Path) -> None:
@@ -133,10 +160,26 @@ def test_the_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
         trunks="trunk,ring_s\na,x\n",
         routes=ROUTES + "r,,,x,,,,a\n" + "s,,,1,,,,zz\n" + DEFAULT,
         errors=ERRORS + "comcetera,E,absent,no,1,default\n",
-        groups="group,trunks\ng,a\n",
+        groups="group,trunks\ng,a:0\n",
+        networks="set,mccmnc\ns,1\n",
+        calendars="calendar,date\nc,soon\n",
+        policy="prefix,action\n44,perhaps\n",
+        limits="account,prefix,level,calls\n,44,galaxy,9\n",
+        rates="trunk,price,currency\na,1,euro\n",
+        currencies="currency,rate\nEUR,many\n",
     )
-    expected = [("errors.csv", 2, 2), ("groups.csv", 2, 1), ("routes.csv", 2, 4)]
-    assert [*expected, ("routes.csv", 3, 8), ("trunks.csv", 2, 2)] == places(refused(tmp_path))
+    found = places(refused(tmp_path))
+    assert found == sorted(found)
+    assert {
+        *(("errors.csv", 2, 2), ("groups.csv", 2, 2), ("routes.csv", 2, 4), ("routes.csv", 3, 8)),
+        *(("trunks.csv", 2, 2), ("networks.csv", 2, 2), ("calendars.csv", 2, 2)),
+        *(
+            ("policy.csv", 2, 2),
+            ("limits.csv", 2, 3),
+            ("rates.csv", 2, 3),
+            ("currencies.csv", 2, 2),
+        ),
+    } <= set(found)
 
 
 def test_a_missing_directory_and_missing_files_are_faults(tmp_path: Path) -> None:
@@ -176,14 +219,84 @@ def test_a_file_beyond_its_limit_is_refused_unread(tmp_path: Path) -> None:
     assert ("larger than 64 MiB: split it", 0) == (fault.what, fault.line)
 
 
-@pytest.mark.parametrize("name", LATER)
-def test_files_of_later_versions_must_not_hold_rows(tmp_path: Path, name: str) -> None:
-    stem = name.removesuffix(".csv")
-    assert () == loaded(tmp_path, "b,,,1,,,,b c d\n", **{stem: "x,y\n# note\n"}).warnings
+def test_small_files_are_read_in_little_memory() -> None:
+    tracemalloc.start()
+    try:
+        read(SAMPLE, Faults())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 20
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, trunks=TRUNKS, routes=ROUTES + DEFAULT)
+    (tmp_path / "ranges.csv").symlink_to("/proc/self/status")  # proc(5): its size is always 0
+    (fault,) = refused(tmp_path)
+    assert "changed while it was read: try again when it is written" == fault.what
+
+
+def test_f41_all_files_together_have_a_limit(tmp_path: Path) -> None:
+    write(tmp_path, trunks=TRUNKS, routes=ROUTES + DEFAULT)
+    for name in ("ranges.csv", "policy.csv"):
+        (tmp_path / name).touch()
+        os.truncate(tmp_path / name, MAX_FILE_BYTES)
+    faults = Faults()
+    assert {"trunks.csv", "routes.csv", "ranges.csv"} == read(tmp_path, faults).keys()
     with pytest.raises(TableError) as caught:
-        loaded(tmp_path, "", **{stem: "x,y\n1,2\n"})
-    assert [(name, 2, 1)] == places(caught.value.faults)
-    assert "not yet" in caught.value.faults[0].what
+        faults.refuse()
+    (fault,) = caught.value.faults
+    assert (f"{tmp_path}/policy.csv", 0) == (fault.file, fault.line)
+    assert "all files together are larger than 128 MiB" in fault.what
+
+
+def test_price_lists_are_kept_and_checked_and_not_used_yet(tmp_path: Path) -> None:
+    warnings = loaded(
+        tmp_path,
+        "b,,,1,,,,b c d\n",
+        rates="trunk,price,currency\na,0.01,EUR\n",
+        currencies="currency,rate\nEUR,1\n",
+    ).warnings
+    assert [("currencies.csv", 1, 1), ("rates.csv", 1, 1)] == places(warnings)
+    assert all("not used yet" in warning.what for warning in warnings)
+
+
+def test_every_file_of_the_contract_is_known() -> None:
+    names = "trunks routes groups networks calendars accounts ranges policy errors rates currencies"
+    assert {f"{name}.csv" for name in (*names.split(), "limits")} == set(FILES)
+
+
+def test_bytes_are_compiled_without_a_disk_and_faults_name_what_the_caller_calls_them() -> None:
+    files = {"trunks.csv": TRUNKS.encode(), "routes.csv": (ROUTES + EMERGENCY + DEFAULT).encode()}
+    faults = Faults()
+
+    def compiled(contents: dict[str, bytes]) -> bool:
+        return bool(
+            compile_files(
+                contents,
+                place=lambda name: f"here/{name}",
+                version="000001-0",
+                timezone="UTC",
+                faults=faults,
+            )
+        )
+
+    assert compiled(files)
+    assert not compiled({"routes.csv": b"x"})
+    with pytest.raises(TableError) as caught:
+        faults.refuse()
+    assert ["here/routes.csv", "here/trunks.csv"] == sorted({f.file for f in caught.value.faults})
+
+
+def test_f41_a_million_rows_of_rules_are_refused_at_the_row_that_is_too_many(
+    tmp_path: Path,
+) -> None:
+    rows = "".join(f"r{number},,,{number + 1},,,reject:21,\n" for number in range(1_000_000))
+    write(tmp_path, trunks=TRUNKS, routes=ROUTES + rows)
+    began = time.monotonic()
+    fault = next(f for f in refused(tmp_path) if "more than 100000 rows" in f.what)
+    assert ("routes.csv", 100_001) == (Path(fault.file).name, fault.line)
+    assert time.monotonic() - began < 60
 
 
 RANGES = "prefix,mccmnc,line\n"
@@ -295,6 +408,10 @@ def test_three_hundred_damaged_directories_give_a_table_or_faults_with_places(
     whole = {path.stem: path.read_bytes() for path in (*SAMPLE.glob("*.csv"), SHIPPED_ERRORS)}
     whole["ranges"] += b"447788,234-15,mobile\n4420,23430,landline\n"
     whole["accounts"] += b",,,,,flag,,\nacme,,,,,reject:21,reject:21:closed,ignore\n"
+    whole["networks"] = b"set,mccmnc,comment\nuk,234-15|234-10,\nuk,235,ported\n"
+    whole["groups"] = b"group,trunks\nall,@gb world:2\ngb,vodafone o2:3\n"
+    whole["calendars"] = b"calendar,date\nbank,2026-12-25\nbank,2026-12-26\n"
+    whole["rates"] = b"trunk,price,currency,valid_from\nworld,0.01,EUR,2026-01-01\n"
     outcomes = {"good": 0, "refused": 0}
     for number in range(300):
         files = dict(whole)
@@ -310,5 +427,5 @@ def test_three_hundred_damaged_directories_give_a_table_or_faults_with_places(
             assert not any(f.warning for f in error.faults)
         else:
             outcomes["good"] += 1
-            assert decide(table, BRITISH, finding("23415"), dice.random, "id").table
+            assert decide(table, CONTEXT, finding("23415"), dice.random, "id").table
     assert 30 < min(outcomes.values()), outcomes

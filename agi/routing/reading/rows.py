@@ -1,7 +1,7 @@
 """Turn the bytes of ``trunks.csv`` and ``errors.csv`` into typed rows, each with its place.
 
 The rows know nothing of each other: what takes two rows to see (an unknown trunk, a tie, a missing
-default) is found by ``agi.routing.build``.
+default) is found by ``agi.routing.reading.build``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 import phonenumbers
 
 from agi.model import ErrorRule, Outcome
-from agi.routing.cells import Cells, cause_of, country_hint, rows_of
-from agi.routing.faults import Faults, Place, shown
-from agi.routing.sheet import Columns, open_sheet, records
+from agi.routing.reading.cells import Cells, Unused, cause_of, country_hint, rows_of
+from agi.routing.reading.faults import Faults, Place, shown
+from agi.routing.reading.sheet import Columns, open_sheet
 
 TECHNOLOGIES: Final = ("PJSIP", "SIP", "IAX2", "DAHDI", "Local")
 """Channel technologies, spelt as Asterisk's Dial() wants them; the first is the default."""
@@ -26,6 +26,9 @@ PROVIDER_KINDS: Final = ("comcetera", "lanck", "datasoap", "experian", "hlrlooku
 DEFAULT_RING_S: Final = 60
 MAX_RING_S: Final = 600
 MAX_STRIP: Final = 32
+MAX_CPS: Final = 100_000
+"""Calls per second, of a trunk or of an account, at most."""
+MAX_CALLS: Final = 1_000_000
 MAX_NEGATIVE_TTL_S: Final = 30 * 86_400
 
 TRUNK_COLUMNS: Final = Columns(
@@ -38,17 +41,19 @@ TRUNK_COLUMNS: Final = Columns(
             "strip",
             "prepend",
             "ring_s",
+            "max_calls",
+            "cps",
             "enabled",
             "comment",
         }
     ),
     frozenset({"trunk"}),
-    frozenset({"max_calls", "cps"}),
+    10_000,
 )
 _ERROR_NAMES: Final = frozenset(
     {"provider", "code", "class", "retry_elsewhere", "negative_ttl_s", "route"}
 )
-ERROR_COLUMNS: Final = Columns(_ERROR_NAMES, _ERROR_NAMES)
+ERROR_COLUMNS: Final = Columns(_ERROR_NAMES | {"comment"}, _ERROR_NAMES, 10_000)
 
 _PREPEND: Final = re.compile(r"[0-9*#+]{0,16}")
 _CODE: Final = re.compile(r"[a-z0-9_.-]{1,32}")
@@ -58,7 +63,8 @@ _CODE: Final = re.compile(r"[a-z0-9_.-]{1,32}")
 class TrunkRow:
     """A row of ``trunks.csv``. ``strip`` counts characters; ``ring_s`` is 1 to 600 seconds.
 
-    ``number_format`` is ``e164``, ``plus``, ``00`` or ``national:CC``.
+    ``number_format`` is ``e164``, ``plus``, ``00`` or ``national:CC``. ``cps`` is how many calls
+    may begin in any second, 0 without a limit.
     """
 
     place: Place
@@ -70,6 +76,7 @@ class TrunkRow:
     prepend: str
     ring_s: int
     enabled: bool
+    cps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,10 @@ class Trunks:
     rows: tuple[TrunkRow, ...]
     faulty: frozenset[str]
 
+    def names(self) -> frozenset[str]:
+        """Return every trunk that a row is about, faulty or not."""
+        return self.faulty.union(row.trunk for row in self.rows)
+
 
 def read_trunks(file: str, data: bytes, faults: Faults) -> Trunks | None:
     """Read ``trunks.csv``; None if it has no header that can be used."""
@@ -95,17 +106,21 @@ def read_trunks(file: str, data: bytes, faults: Faults) -> Trunks | None:
         return None
     good: list[TrunkRow] = []
     faulty: set[str] = set()
+    unused = Unused(faults)
     for cells in rows_of(sheet, faults):
         row = _trunk(cells)
+        unused.note(cells, "max_calls")
         if cells.sound:
             good.append(row)
         else:
             faulty.add(row.trunk)
+    unused.warn("limits nothing so far")
     return Trunks(tuple(good), frozenset(faulty))
 
 
 def _trunk(cells: Cells) -> TrunkRow:
-    cells.must_be_empty(TRUNK_COLUMNS.later)
+    cells.must_be_empty()
+    cells.integer("max_calls", 1, MAX_CALLS, 1)
     trunk = cells.name("trunk", 40)
     return TrunkRow(
         place=cells.place,
@@ -114,10 +129,22 @@ def _trunk(cells: Cells) -> TrunkRow:
         endpoint=cells.name("endpoint", 40) if cells.text("endpoint") else trunk,
         number_format=_number_format(cells),
         strip=cells.integer("strip", 0, MAX_STRIP, 0),
-        prepend=cells.matched("prepend", _PREPEND, "at most 16 of the characters 0-9 * # +"),
+        prepend=_prepend(cells),
         ring_s=cells.integer("ring_s", 1, MAX_RING_S, DEFAULT_RING_S),
-        enabled=cells.choice("enabled", ("yes", "no"), "yes") == "yes",
+        enabled=cells.yes("enabled", default=True),
+        cps=cells.integer("cps", 1, MAX_CPS, 0),
     )
+
+
+def _prepend(cells: Cells) -> str:
+    cell = cells.matched("prepend", _PREPEND, "at most 16 of the characters 0-9 * # +")
+    if cell.startswith("+") and cell != "+":
+        what = "a spreadsheet takes this for a number and drops the '+': number_format plus adds it"
+        cells.warn("prepend", f"{shown(cell)}: {what}")
+    if re.fullmatch(r"0[0-9]+", cell):
+        what = "a spreadsheet drops the 0 in front: format the column as text before you save there"
+        cells.warn("prepend", f"{shown(cell)}: {what}")
+    return cell
 
 
 def _number_format(cells: Cells) -> str:
@@ -127,8 +154,10 @@ def _number_format(cells: Cells) -> str:
     kind, _, country = cell.partition(":")
     if kind == "national" and country in phonenumbers.SUPPORTED_REGIONS:
         return cell
-    right = "e164, plus, 00 or national:CC with a country such as GB"
-    cells.wrong("number_format", f"{shown(cell)}: write {right}{country_hint(country)}")
+    right = f"write e164, plus, 00 or national:CC with a country such as GB{country_hint(country)}"
+    if cell == "0":
+        right = "a spreadsheet dropped a 0 of 00: format the column as text, enter 00 again"
+    cells.wrong("number_format", f"{shown(cell)}: {right}")
     return "e164"
 
 
@@ -140,7 +169,7 @@ def read_errors(file: str, data: bytes, faults: Faults) -> tuple[ErrorRow, ...]:
 
 
 def _error(cells: Cells) -> ErrorRule:
-    cells.must_be_empty(())
+    cells.must_be_empty()
     for column in ("provider", "code", "class", "retry_elsewhere", "negative_ttl_s", "route"):
         if not cells.text(column):
             cells.wrong(column, "empty: every cell of this file needs a value")
@@ -150,7 +179,7 @@ def _error(cells: Cells) -> ErrorRule:
         provider=cells.choice("provider", PROVIDER_KINDS, PROVIDER_KINDS[0]),
         code=cells.matched("code", _CODE, "1 to 32 small letters, digits, '_', '.' or '-' (err1)"),
         outcome=Outcome(outcome),
-        retry_elsewhere=cells.choice("retry_elsewhere", ("yes", "no"), "no") == "yes",
+        retry_elsewhere=cells.yes("retry_elsewhere", default=False),
         negative_ttl_s=cells.integer("negative_ttl_s", 0, MAX_NEGATIVE_TTL_S, 0),
         route=_error_route(cells),
     )
@@ -162,13 +191,3 @@ def _error_route(cells: Cells) -> str:
         right = "write default, range or reject:CAUSE with a Q.850 cause from 1 to 127"
         cells.wrong("route", f"{shown(cell)}: {right}")
     return cell
-
-
-def read_later(file: str, data: bytes, faults: Faults) -> None:
-    """Refuse rows in a file of a later version: nobody shall believe that it is in force."""
-    rows = records(file, data, faults)
-    next(rows, None)
-    first = next(rows, None)
-    if first is not None:
-        what = "not yet: this file is not in use; remove its rows or the file"
-        faults.add(Place(file, first.line, {}).fault("", what))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agi.errors import Fault, TableError
-from agi.routing.faults import Faults
-from agi.routing.sheet import MAX_CELL, MAX_CELLS, Columns, Record, open_sheet, records
+from agi.routing.reading.faults import Faults
+from agi.routing.reading.sheet import MAX_CELL, MAX_CELLS, Columns, Record, open_sheet, records
 
-COLUMNS = Columns(frozenset({"name", "size"}), frozenset({"name"}), frozenset({"later"}))
+COLUMNS = Columns(frozenset({"name", "size", "comment"}), frozenset({"name"}))
 
 
 def rows(data: bytes) -> list[tuple[int, tuple[str, ...]]]:
@@ -112,3 +117,87 @@ def test_columns_without_a_name_at_the_right_end_are_what_spreadsheets_leave() -
 
 def test_a_million_rows_and_one_are_refused_at_the_one() -> None:
     assert [(1_000_001, 1)] == [f[:2] for f in faults_of(b"name\n" + b"a\n" * 1_000_000)]
+
+
+def test_a_file_may_have_a_lower_limit_of_rows() -> None:
+    faults = Faults()
+    sheet = open_sheet(
+        "f.csv", b"name\na\nb\n# c\n", Columns(COLUMNS.known, frozenset(), 3), faults
+    )
+    assert sheet is not None
+    assert [("a",), ("b",)] == [record.cells for record in sheet.records]
+    assert [(4, "more than 3 rows: split the table or drop rows")] == [
+        (fault.line, fault.what) for fault in told(faults)
+    ]
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "  =", " -"])
+def test_a20_free_text_that_a_spreadsheet_would_run_is_refused(sign: str) -> None:
+    text = f'name,comment\na,"{sign}cmd"\nb,"a {sign}"\n'
+    ((line, column, what),) = faults_of(text.encode())
+    assert (2, 2) == (line, column)
+    assert "would run it as a formula" in what
+
+
+@pytest.mark.parametrize(
+    "text", ["# ,=1", '# a,"=1"', "# ,,  @x", '# do "this",=1', "#,-1", '#,"\t1"']
+)
+def test_a20_a_cell_of_a_comment_row_does_not_begin_like_a_formula(text: str) -> None:
+    ((line, column, what),) = faults_of(f"name\n{text}\na\n".encode())
+    assert 2 == line
+    assert text.count(",") + 1 == column
+    assert "in a comment: a spreadsheet would run it" in what
+
+
+def test_a20_a_comment_may_speak_of_formulas() -> None:
+    assert [] == faults_of(b"# digits, or =1471, as dialled\nname\n# a-b, c=d\n")
+
+
+@pytest.mark.parametrize("value", ["#REF!", "#NAME?", "#N/A", "####", "#DIV/0!"])
+def test_a_spreadsheets_error_in_the_first_cell_does_not_hide_its_row(value: str) -> None:
+    ((line, column, what),) = faults_of(f"name,size\n{value},1\n".encode())
+    assert (2, 1) == (line, column)
+    assert "hides this row" in what
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a,b", "a b,c", " a,b", "a ,b", "a,\tb\t", "a,b ", ",", "a,", ",a", "a, b", "#a,b", '"a",b',
+     "a\u00e9,b", "+a,b", "1,2,3", "a  b,c", "a,b\x00", "a'b,c", "-,", "0.5,a:3 b > c!"],
+)  # fmt: skip
+def test_a_plain_row_is_read_as_the_csv_parser_reads_it(line: str) -> None:
+    for end in ("\n", "\r\n", ""):
+        data = f"x,y\n{line}{end}".encode()
+        expected = [[cell.lstrip(" ").rstrip(" \t") for cell in row] for row in parsed(data)]
+        legible = [row for row in expected if any(row) and row[0][:1] != "#" and "\0" not in row[1]]
+        found = [list(record.cells) for record in records("f.csv", data, Faults())]
+        assert legible == found
+
+
+def parsed(data: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
+
+
+def test_a19_a_million_columns_and_a_huge_quoted_field_are_one_fault_each() -> None:
+    assert [(2, 65)] == [f[:2] for f in faults_of(b"name\n" + b"a," * 500_000 + b"\n")]
+    wide = faults_of(b"name\n" + b"a," * 1_000_000 + b"\n")
+    assert [(2, 1)] == [f[:2] for f in wide]
+    huge = faults_of(b'name\n"' + b"x\r\n" * 10_000_000 + b'"\n')
+    assert [(2, 1)] == [f[:2] for f in huge]
+
+
+def test_a19_a_line_end_in_quotes_a_byte_order_mark_and_nul_are_read_or_named() -> None:
+    data = b'\xef\xbb\xbfname,comment\r\na,"one\r\ntwo"\r\nb,\r\n'
+    assert [(1, ("name", "comment")), (2, ("a", "one\r\ntwo")), (4, ("b", ""))] == rows(data)
+    assert [(2, 1)] == [f[:2] for f in faults_of(b"name\na\0b\n")]
+
+
+@given(st.lists(st.binary(max_size=12), max_size=8))
+def test_any_bytes_are_rows_or_faults(lines: list[bytes]) -> None:
+    faults = Faults()
+    for record in records("f.csv", b"\n".join(lines), faults):
+        assert any(record.cells)
+
+
+def test_a_record_does_not_show_its_cells() -> None:
+    assert "447788450450" not in repr(Record(3, ("447788450450",)))

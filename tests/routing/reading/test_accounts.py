@@ -7,14 +7,19 @@ from collections.abc import Mapping
 import pytest
 
 from agi.errors import Fault, TableError
-from agi.routing.accounts import read_accounts
-from agi.routing.faults import Faults
+from agi.routing.reading.accounts import Accounts, read_accounts
+from agi.routing.reading.faults import Faults
 from agi.routing.screening import IGNORED, NO_SCREENING, Act, Policy, Screening
 
 HEADER = "account,max_price,currency,daily_cap,cps,screen_fraud,screen_tps,screen_unsubscribe\n"
 
 
 def read(rows: str, header: str = HEADER) -> tuple[Mapping[str, Screening], Faults]:
+    found, faults = whole(rows, header)
+    return found.screenings, faults
+
+
+def whole(rows: str, header: str = HEADER) -> tuple[Accounts, Faults]:
     faults = Faults()
     return read_accounts("accounts.csv", (header + rows).encode(), faults), faults
 
@@ -95,12 +100,20 @@ def test_a_mistake_is_told_with_its_place(row: str, column: int, what: str) -> N
     assert what in fault.what
 
 
-def test_what_is_not_in_force_is_checked_and_warned_of() -> None:
-    found, faults = read("a,0.05,EUR,100,5,flag,,\n")
+def test_what_is_not_in_force_is_checked_and_warned_of_once() -> None:
+    found, faults = read("a,0.05,EUR,100,,flag,,\nb,0.06,EUR,,,,,\n")
     assert 0 == len(faults)
-    assert [(2, 2), (2, 3), (2, 4), (2, 5)] == [(f.line, f.column) for f in faults.warnings()]
+    assert [(2, 2), (2, 3), (2, 4)] == [(f.line, f.column) for f in faults.warnings()]
     assert all("not used yet" in fault.what for fault in faults.warnings())
+    assert "(2 rows fill it)" in faults.warnings()[0].what
     assert Screening(fraud=Policy(Act.FLAG)) == found["a"]
+
+
+def test_calls_per_second_are_in_force_for_accounts_whose_cell_is_filled() -> None:
+    found, faults = whole("a,,,,5,,,\nb,,,,,,,\n,,,,100000,,,\n")
+    assert 0 == len(faults)
+    assert () == faults.warnings()
+    assert {"a": 5, "": 100_000} == found.cps
 
 
 def test_a_file_of_screens_only_needs_no_other_column() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agi.errors import Fault, TableError
-from agi.routing.faults import LIMIT, Faults, Nearest, shown
+from agi.routing.reading.faults import LIMIT, Faults, Nearest, shown
 
 
 def test_no_fault_is_no_refusal_and_warnings_do_not_refuse() -> None:

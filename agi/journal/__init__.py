@@ -1,0 +1,1 @@
+"""The decision journal: what every call was told, and what that was decided from."""

@@ -19,8 +19,11 @@ REPOSITORY = Path(__file__).parents[2]
 DIALPLAN = REPOSITORY / "dialplan"
 SITE = Path(__file__).parent / "site"
 ACCOUNT = 101  # asterisk:asterisk in Debian's chroots
-TRUNKS = ("holder", "ported", "fallback", "second")
+TRUNKS = ("holder", "ported", "fallback", "second", "back")
 """PJSIP endpoints that the tests' Asterisk knows; SIPp listens behind each when a test says so."""
+
+ACCOUNTS = {"pbx": "127.0.0.5", "shop": "127.0.0.6", "depot": "127.0.0.7"}
+"""Callers with an account code of their own, by the address that they call from."""
 
 MODULES = (
     *("pbx_config", "res_agi", "res_speech", "func_strings", "func_logic", "func_global"),
@@ -31,7 +34,8 @@ MODULES = (
     *("res_sorcery_memory", "res_sorcery_astdb", "res_pjsip", "res_pjsip_pubsub"),
     *("res_pjsip_session", "res_pjsip_sdp_rtp", "res_rtp_asterisk", "res_pjsip_caller_id"),
     *("res_pjsip_diversion", "res_pjsip_endpoint_identifier_ip"),
-    *("res_pjsip_outbound_registration", "res_pjsip_rfc3326", "chan_pjsip"),
+    *("res_pjsip_outbound_registration", "res_pjsip_rfc3326", "res_pjsip_header_funcs"),
+    "chan_pjsip",
 )
 
 
@@ -220,7 +224,12 @@ writetimeout = 5000
 
 
 def _pjsip_conf(pbx: Pbx) -> str:
-    """Callers come from 127.0.0.2 (through our dialplan) and .3 (through a naive one)."""
+    """Callers come from 127.0.0.2 (through our dialplan) and .3 (through a naive one).
+
+    From 127.0.0.4 comes what a carrier hands back to us. Media is bound to an address because
+    Asterisk else seeks its own by the host's name, and each call waits for a resolver that the
+    chroot may not have (``ast_find_ourip``; 5 s each, measured on Asterisk 22.10).
+    """
     text = f"""[transport-udp]
 type = transport
 protocol = udp
@@ -229,6 +238,7 @@ bind = 127.0.0.1:{pbx.sip_port}
     for name, address, context in (
         ("caller", "127.0.0.2", "site"),
         ("naive", "127.0.0.3", "naive"),
+        ("hairpin", "127.0.0.4", "hairpin"),
     ):
         text += f"""[{name}]
 type = endpoint
@@ -237,9 +247,25 @@ disallow = all
 allow = ulaw
 direct_media = no
 media_address = 127.0.0.1
+bind_rtp_to_media_address = yes
 [{name}]
 type = identify
 endpoint = {name}
+match = {address}
+"""
+    for name, address in ACCOUNTS.items():
+        text += f"""[of-{name}]
+type = endpoint
+context = site
+accountcode = {name}
+disallow = all
+allow = ulaw
+direct_media = no
+media_address = 127.0.0.1
+bind_rtp_to_media_address = yes
+[of-{name}]
+type = identify
+endpoint = of-{name}
 match = {address}
 """
     for name, port in pbx.trunk_ports.items():
@@ -250,6 +276,7 @@ disallow = all
 allow = ulaw
 direct_media = no
 media_address = 127.0.0.1
+bind_rtp_to_media_address = yes
 aors = {name}
 [{name}]
 type = aor

@@ -26,6 +26,7 @@ install_missing() {
   command -v systemd-analyze >/dev/null || missing+=(systemd)
   command -v redis-server >/dev/null || missing+=(redis-server)
   command -v openssl >/dev/null || missing+=(openssl)
+  command -v soffice >/dev/null || missing+=(libreoffice-calc-nogui python3-uno)
   [ "${#missing[@]}" = 0 ] && return
   echo "prepare: installing ${missing[*]}" >&2
   apt-get update -qq

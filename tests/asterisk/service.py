@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,11 +48,37 @@ default,,,fallback
 
 @dataclass(slots=True)
 class Dialdip:
-    """A running service: its base URL, its process, and what it said on stdout and stderr."""
+    """A running service: its base URL, its process, where its configuration is, what it said.
+
+    ``said`` are the lines of stdout and stderr.
+    """
 
     url: str
     process: asyncio.subprocess.Process
+    directory: Path
     said: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        """Return the state directory."""
+        return self.directory / "state"
+
+    def tables(self, name: str, files: Mapping[str, str]) -> Path:
+        """Write a directory of tables beside the working copy; return it."""
+        return _write_tables(self.directory / name, files)
+
+    async def verb(self, *arguments: str) -> tuple[int, str]:
+        """Run a verb as an administrator does; return its exit status and what it printed."""
+        configured = ("--config", str(self.directory / "dialdip.toml"), *arguments)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agi", *configured),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=None,
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode is not None
+        return process.returncode, printed.decode()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to all of its processes: the parent alone would be replaced by nobody."""
@@ -81,22 +107,28 @@ async def _spoken(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
 
 
 @contextlib.asynccontextmanager
-async def sandbox() -> AsyncIterator[str]:
-    """Serve the sandbox's provider; yield its URL."""
-    async with _spoken("sandbox", "--port", "0", "--latency-ms", "5") as (_, line):
+async def sandbox(others: str = "") -> AsyncIterator[str]:
+    """Serve the sandbox's provider; yield its URL. ``others`` is every other number's network."""
+    options: Sequence[str] = ("--others", others) if others else ()
+    async with _spoken("sandbox", "--port", "0", "--latency-ms", "5", *options) as (_, line):
         found = re.search(r"http://\S+", line)
         assert found is not None, line
         yield found[0]
 
 
 @contextlib.asynccontextmanager
-async def dialdip(provider: str) -> AsyncIterator[Dialdip]:
-    """Serve calls with the tables above; ``provider`` is the URL that it looks numbers up at."""
+async def dialdip(
+    provider: str,
+    *,
+    trunks: str = TRUNKS,
+    routes: str = ROUTES,
+    files: Mapping[str, str] | None = None,
+) -> AsyncIterator[Dialdip]:
+    """Serve calls with these tables; ``provider`` is the URL that it looks numbers up at."""
     with tempfile.TemporaryDirectory(prefix="dialdip-") as name:
         directory = Path(name)
-        (directory / "tables").mkdir()
-        (directory / "tables" / "trunks.csv").write_text(TRUNKS)
-        (directory / "tables" / "routes.csv").write_text(ROUTES)
+        all_files = {"trunks.csv": trunks, "routes.csv": routes, **(files or {})}
+        _write_tables(directory / "tables", all_files)
         path = directory / "dialdip.toml"
         path.touch(mode=0o600)
         path.write_text(CONFIGURATION.format(provider=provider))
@@ -105,11 +137,18 @@ async def dialdip(provider: str) -> AsyncIterator[Dialdip]:
             reading = asyncio.create_task(_listen(process, said))
             try:
                 ready = await _ready(said)
-                yield Dialdip(f"agi://{ready}", process, said)
+                yield Dialdip(f"agi://{ready}", process, directory, said)
             finally:
                 reading.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await reading
+
+
+def _write_tables(directory: Path, files: Mapping[str, str]) -> Path:
+    directory.mkdir()
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    return directory
 
 
 async def _listen(process: asyncio.subprocess.Process, said: list[str]) -> None:

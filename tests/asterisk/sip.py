@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +82,20 @@ async def _bound(port: int, process: asyncio.subprocess.Process) -> None:
     raise AssertionError("SIPp did not listen")
 
 
+async def _ended(process: asyncio.subprocess.Process, within_s: float) -> None:
+    """Wait for SIPp's end; one that does not come to it, in spite of -timeout, is not left behind.
+
+    Raises:
+        TimeoutError: it had to be killed.
+    """
+    try:
+        await asyncio.wait_for(process.wait(), within_s)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 @contextlib.asynccontextmanager
 async def trunk(
     pbx: Pbx, name: str, scenario: str = "uas_answer", status: int = 503
@@ -123,7 +137,7 @@ async def call(
             *("-d", str(talk_ms), "-key", "from", caller, "-key", "extra", extra),
             *("-timeout", "20", "-timeout_error"),
         )
-        await asyncio.wait_for(process.wait(), 30)
+        await _ended(process, 30)
         text = messages.read_text(errors="replace")
     received = re.findall(
         r"message received \[\d+\] bytes :\s+SIP/2\.0 (\d+).*?^CSeq: \d+ (\w+)",
@@ -131,3 +145,53 @@ async def call(
         re.DOTALL | re.MULTILINE,
     )
     return Called(tuple(int(s) for s, method in received if method == "INVITE"), text)
+
+
+async def calls(
+    pbx: Pbx,
+    numbers: Sequence[str],
+    *,
+    rate: int,
+    address: str = CALLER,
+    talk_ms: int = 100,
+    within_s: float = 20.0,
+) -> list[tuple[str, int]]:
+    """Place one call to each of these numbers, ``rate`` of them a second, by one SIPp.
+
+    Returns:
+        Each call's number and its final status, 0 where none came ``within_s`` after the last
+        call's time; in the order in which the calls began to be answered.
+    """
+    with tempfile.TemporaryDirectory(prefix="sipp-") as directory:
+        messages = Path(directory) / "messages.log"
+        listed = messages.with_name("numbers.csv")
+        listed.write_text("SEQUENTIAL\n" + "".join(f"{number}\n" for number in numbers))
+        limit = len(numbers) / rate + within_s
+        words = {"[service]": "[field0]"}
+        process = await _run(
+            _write("uac", messages, **words),
+            messages,
+            *(f"127.0.0.1:{pbx.sip_port}", "-i", address, "-inf", str(listed)),
+            *("-m", str(len(numbers)), "-r", str(rate), "-l", str(len(numbers))),
+            *("-d", str(talk_ms), "-key", "from", "447700900999", "-key", "extra", "X-Test: 1"),
+            *("-timeout", f"{limit:.0f}"),
+        )
+        await _ended(process, limit + 10)
+        return _finals(messages.read_text(errors="replace"))
+
+
+def _finals(text: str) -> list[tuple[str, int]]:
+    """Return number and last status of each call that a SIPp caller placed."""
+    seen: dict[str, tuple[str, int]] = {}
+    for start in text.split("\n-----"):
+        status = re.search(r"^SIP/2\.0 (\d+)", start, re.MULTILINE)
+        invited = re.search(r"^INVITE ", start, re.MULTILINE)
+        if not invited and not (status and re.search(r"^CSeq: \d+ INVITE", start, re.MULTILINE)):
+            continue
+        call_id = re.search(r"^Call-ID: (\S+)", start, re.MULTILINE)
+        number = re.search(r"^To: [^\r\n]*?sip:([^@>]*)@", start, re.MULTILINE)
+        assert call_id is not None, start
+        assert number is not None, start
+        final = int(status[1]) if status and int(status[1]) >= 200 else 0
+        seen[call_id[1]] = (number[1], final or seen.get(call_id[1], ("", 0))[1])
+    return list(seen.values())

@@ -1,5 +1,5 @@
 """``python -m agi`` is the command ``dialdip``."""
 
-from agi.cli import main
+from agi.cli.main import main
 
 main()

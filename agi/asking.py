@@ -19,6 +19,13 @@ STATUS_S: Final = 2.0
 """A process that says nothing for so long is frozen."""
 
 
+ERASE_S: Final = 10.0
+"""A router that writes nothing for so long may be frozen."""
+
+SLOW_S: Final = 60.0
+"""What reads or writes many rows may take so long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The running service of one state directory."""
@@ -84,7 +91,7 @@ class Service:
             yield from shell.map(one, numbers)
 
     def reload(self) -> dict[str, object]:
-        """Have every process read configuration and tables anew; the dipper first.
+        """Have every process read the configuration and the tables anew; the dipper first.
 
         Raises:
             UsageError: the files have faults; what ran runs on.
@@ -95,23 +102,53 @@ class Service:
         waits = sorted({name for one in answers for name in one["restart_needed"]})
         return {"table": " and ".join(tables), "restart_needed": waits}
 
+    def switch(self, version: str) -> dict[str, str]:
+        """Have every process serve the active version; return what each of them serves.
+
+        Raises:
+            UsageError: a process that is there does not serve ``version`` now; which, and why.
+        """
+        paths = [path for path in (self.dipper, *self.routers) if ipc.alive(path)]
+        with ThreadPoolExecutor(AT_ONCE) as shell:
+            answers = list(shell.map(_switched, paths))
+        served = {path.stem: said for path, said in zip(paths, answers, strict=True)}
+        wrong = [f"{name}: {said}" for name, said in served.items() if said != version]
+        if wrong:
+            raise UsageError(
+                f"{version} is active, but not everywhere in force: {'; '.join(wrong)}; "
+                "see its log, then try dialdip reload"
+            )
+        return served
+
     def forget(self, number: str) -> Mapping[str, object]:
-        """Forget a number in every process and in the store.
+        """Forget a number in every process, in the store and in the decision journal.
 
         Raises:
             Unreachable: the dipper does not answer: it alone may write the store.
-            UsageError: it is no number.
+            UsageError: it is no number, or a process could not be told.
         """
         said = ipc.ask(self.dipper, "forget", number=number)
         known = bool(said["forgotten"])
         for path in self.routers:
             try:
-                known |= bool(ipc.ask(path, "cache_drop", number=number)["dropped"])
+                dropped = ipc.ask(path, "cache_drop", number=number, timeout_s=ERASE_S)
             except Unreachable:
                 raise UsageError(
                     f"{path.stem} does not answer and may remember the number: try again"
                 ) from None
-        return {"forgotten": known, "erased": bool(said["erased"])}
+            if not dropped["written"]:
+                raise UsageError(f"{path.stem} cannot write its journal just now: try again")
+            known |= bool(dropped["dropped"])
+        journal = ipc.ask(self.dipper, "erase", number=number, timeout_s=SLOW_S)
+        erased = bool(said["erased"]) and not journal["kept"]
+        return {"forgotten": known or journal["records"] > 0, "erased": erased}
+
+
+def _switched(path: Path) -> str:
+    try:
+        return str(ipc.ask(path, "switch", timeout_s=SLOW_S)["table"])
+    except (Unreachable, UsageError) as failed:
+        return str(failed)
 
 
 def _status_of(path: Path) -> Any:  # noqa: ANN401 - JSON

@@ -25,7 +25,6 @@ MIN_KEY_BYTES: Final = 16
 NOT_YET: Final = {
     "asterisk": "the AMI listener comes later",
     "web": "the HTTP port comes later",
-    "journal": "the decision journal comes later",
 }
 """Sections that are checked for form but have no effect in this version."""
 
@@ -96,12 +95,15 @@ def state_in_spite_of_faults(path: Path, environ: Mapping[str, str], *, root: bo
         ConfigurationError: there is no such file, or it cannot be read.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
-        named = tree.get("state_directory")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         return load(path, environ, secrets=None).state(environ, root=root)  # says why not
+    try:
+        named = tomllib.loads(text).get("state_directory")
     except (tomllib.TOMLDecodeError, RecursionError):
-        named = None
+        # Another directory's store would be an answer, and a wrong one.
+        found = re.search(r"""(?m)^\s*state_directory\s*=\s*(["'])(.*?)\1""", text)
+        named = found[2] if found else None
     plain = Config(state_directory=named if isinstance(named, str) else None)
     return Loaded(config=plain, path=path, passwords={}, warnings=()).state(environ, root=root)
 
@@ -248,6 +250,12 @@ def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
         yield places.fault(("hooks", "listen"), "hooks.listen: needs public_url beside it")
     if config.cache.numbers == "keyed" and config.cache.key is None:
         yield places.fault(("cache", "numbers"), 'cache.numbers: "keyed" needs key beside it')
+    elif config.cache.numbers == "keyed" and config.journal.retention_days:
+        what = (
+            "cache.numbers: the journal keeps the numbers of calls in the clear all the same: with "
+            "[journal] retention_days = 0 there is none, and no explain --id or --call"
+        )
+        yield places.fault(("cache", "numbers"), what, warning=True)
     if config.cache.store.startswith("redis") and config.cache.key is None:
         what = "cache.store: a cache that hosts share needs key: numbers are never its keys"
         yield places.fault(("cache", "store"), what)

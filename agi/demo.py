@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from agi import config, names, serve, systemd
+from agi import config, names, serve, systemd, tables
 from agi.child import Role
 from agi.console import Screen
 from agi.dipper import Dipper
@@ -26,7 +26,6 @@ from agi.log import Writer, quieten_libraries
 from agi.metrics import Metrics
 from agi.process import run
 from agi.router_process import Begun, RouterProcess, plan_of
-from agi.routing import files
 from agi.sandbox.providers import Sandbox
 from agi.sandbox.subscribers import SAMPLE, read_subscribers
 
@@ -88,10 +87,10 @@ def _site(directory: Path, listen: str, provider: str) -> config.Loaded:
     path.write_text(
         CONFIGURATION.format(state=directory / "state", listen=listen, provider=provider)
     )
-    tables = directory / "tables"
-    tables.mkdir()
-    (tables / "trunks.csv").write_text(TRUNKS)
-    (tables / "routes.csv").write_text(ROUTES)
+    folder = directory / "tables"
+    folder.mkdir()
+    (folder / "trunks.csv").write_text(TRUNKS)
+    (folder / "routes.csv").write_text(ROUTES)
     return config.load(path, os.environ)
 
 
@@ -106,7 +105,7 @@ async def _running(log: Writer) -> AsyncIterator[str]:
         host, port = await sandbox.start()
         loaded = _site(Path(name), "127.0.0.1:0", f"{host}:{port}")
         state = Path(name) / "state"
-        rules = files.load(loaded.tables, 1).table.error_rule
+        rules = tables.first_in_force(loaded, state).table.error_rule
         clock = asyncio.get_running_loop().time
         dipper = Dipper(
             loaded, state=state, clock=clock, error_rule=rules, metrics=Metrics(), log=log
@@ -175,9 +174,10 @@ def serve_demo() -> None:
         free = listen("127.0.0.1", 0)
         host, port = free.getsockname()[:2]
         loaded = _site(Path(name), "127.0.0.1:4573", f"{host}:{port}")
-        tables = files.load(loaded.tables, 1)
+        state = Path(name) / "state"
+        in_force = tables.first_in_force(loaded, state)
         sockets = systemd.inherited(os.environ) or [_port(loaded)]
-        begun = Begun(loaded, Path(name) / "state", plan_of(loaded.config), tables, sockets)
+        begun = Begun(loaded, state, plan_of(loaded.config), in_force, sockets)
         double = Role("sandbox", 0, partial(_sandbox, port))
         free.close()
         routers = (serve.router(begun, n) for n in range(loaded.config.fastagi.workers))

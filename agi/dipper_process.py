@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from agi import config
+from agi import config, tables
 from agi.accounts import crowded_out, unasked_screens
 from agi.dipper import Dipper
-from agi.errors import ConfigurationError, Fault, TableError
+from agi.errors import ConfigurationError, Fault, TableError, UsageError
 from agi.ipc import Control, path_of
+from agi.journal.archive import Archive, directory_of
 from agi.log import Writer
 from agi.lookup.door import DipperDoor
 from agi.lookup.frames import Drop, Purge
 from agi.lookup_desk import LookupDesk
 from agi.metrics import Metrics
 from agi.model import ErrorRule, Msisdn
-from agi.router_process import Begun, link_path
-from agi.routing import files
-from agi.routing.table import Table
+from agi.router_process import Begun, first_of, link_path
 
 
 class DipperProcess:
@@ -30,7 +29,6 @@ class DipperProcess:
         self._loaded = begun.loaded
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._generation = begun.generation
         self._reloading = asyncio.Lock()
         self._started = self._loop.time()
         self.metrics = Metrics()
@@ -43,7 +41,7 @@ class DipperProcess:
             ConfigurationError: accounts or dumps have faults.
             UsageError: an address or the state directory cannot be used.
         """
-        self._table = self._first_table()
+        self._take(first_of(self._begun, self._log))
         self.dipper = Dipper(
             self._loaded,
             state=self._begun.state,
@@ -58,8 +56,11 @@ class DipperProcess:
             plan=self._begun.plan,
             clock=self._loop.time,
             report=self.report,
+            standing=self._standing,
             reload=self.reload,
+            switch=self.switch,
             forgotten=self._forgotten,
+            journal=Archive(directory_of(self._begun.state)),
         )
         self._control = Control(path_of(self._begun.state, "dipper"), desk.handlers)
         await self._control.start()
@@ -77,23 +78,40 @@ class DipperProcess:
         await self.dipper.close()
         await self._control.stop()
 
-    async def reload(self) -> dict[str, object]:
-        """Read configuration and tables anew.
+    async def reload(self, uid: int | None = None) -> dict[str, object]:
+        """Read the configuration anew, and put the tables' working copy in force if it differs.
+
+        ``uid`` is who asks, None for a signal.
 
         Raises:
             ConfigurationError: the file has faults; everything stays as it was.
             TableError: the tables have faults; everything stays as it was.
+            UsageError: the store cannot be used; everything stays as it was.
         """
         async with self._reloading:
             try:
-                waits = await self._switch()
+                waits = await self._reread(os.getuid() if uid is None else uid)
             except (ConfigurationError, TableError) as refused:
-                self._refused(refused)
+                self._refused(refused.faults)
+                raise
+            except UsageError as failed:
+                self._refused((Fault(str(self._loaded.tables), 0, 0, str(failed)),))
                 raise
             self.metrics.reloads["ok"] += 1
             self.metrics.reload_refused = False
-            self._log("info", "dipper_reloaded", table=self._table.version)
-            return {"table": self._table.version, "restart_needed": waits}
+            version = self._in_force.table.version
+            self._log("info", "dipper_reloaded", table=version)
+            return {"table": version, "restart_needed": waits}
+
+    async def switch(self) -> dict[str, object]:
+        """Serve the store's active version from now on.
+
+        Raises:
+            UsageError: it cannot be loaded; what ran runs on.
+        """
+        async with self._reloading:
+            await self._load()
+            return {"table": self._in_force.table.version}
 
     def report(self) -> Mapping[str, object]:
         """Return what this process counted, and how it is; see ``agi.report``."""
@@ -102,7 +120,8 @@ class DipperProcess:
             "index": 0,
             "pid": os.getpid(),
             "uptime_s": self._loop.time() - self._started,
-            "table": self._table.version,
+            "table": self._in_force.table.version,
+            "alarms": self._in_force.alarms,
             "routers": self._door.connections,
             "remembered": len(self.dipper.memory),
             "store": self._loaded.config.cache.store.partition(":")[0],
@@ -113,22 +132,41 @@ class DipperProcess:
             "counts": self.metrics.snapshot(),
         }
 
-    async def _switch(self) -> list[str]:
+    async def _standing(self) -> Mapping[str, object]:
+        return await asyncio.to_thread(tables.standing, self._loaded, self._begun.state)
+
+    async def _reread(self, uid: int) -> list[str]:
         fresh = config.load(self._loaded.path, os.environ)
-        tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
         await self.dipper.reload(fresh)
-        self._generation += 1
+        try:
+            warnings = await asyncio.to_thread(tables.take_copy, fresh, self._begun.state, uid)
+        except (TableError, UsageError):
+            await self.dipper.reload(self._loaded)  # whole or not at all
+            raise
         self._loaded = fresh
-        self._table = tables.table
-        self._warn(fresh.warnings)
+        await self._load()
+        self._warn((*fresh.warnings, *warnings))
         return self._what_waits(fresh)
 
-    def _refused(self, refused: ConfigurationError | TableError) -> None:
+    async def _load(self) -> None:
+        running = self._in_force.table.version
+        fresh = await asyncio.to_thread(tables.newer, self._begun.state, running)
+        if fresh is not None:
+            before = self._in_force.table.pieces()
+            self._take(fresh)
+            await asyncio.to_thread(tables.let_go, before)
+
+    def _take(self, fresh: tables.InForce) -> None:
+        self._in_force = fresh
+        for alarm in fresh.alarms:
+            self._log("error", "tables_damaged", alarm=alarm)
+
+    def _refused(self, faults: Sequence[Fault]) -> None:
         self.metrics.reloads["refused"] += 1
         self.metrics.reload_refused = True
-        for fault in refused.faults[:20]:
+        for fault in faults[:20]:
             self._log("error", "dipper_reload_fault", fault=str(fault))
-        self._log("error", "dipper_reload_refused", faults=len(refused.faults))
+        self._log("error", "dipper_reload_refused", faults=len(faults))
 
     def _what_waits(self, fresh: config.Loaded) -> list[str]:
         """Say which changed sections a reload does not reach: store and door stay open."""
@@ -142,17 +180,8 @@ class DipperProcess:
             waits.append("cache")
         return waits
 
-    def _first_table(self) -> Table:
-        before = self._begun.tables
-        try:
-            return files.load(self._loaded.tables, self._generation).table
-        except TableError:
-            if before is None:
-                raise
-            return before.table
-
     def _error_rule(self, kind: str, code: str) -> ErrorRule | None:
-        return self._table.error_rule(kind, code)
+        return self._in_force.table.error_rule(kind, code)
 
     def _purged(self, provider: str, seconds_ago: float) -> None:
         self._door.broadcast(Purge(provider, seconds_ago))
@@ -170,4 +199,4 @@ class DipperProcess:
             self._log("warning", "provider_asked_too_late", note=what)
 
     def _unasked(self) -> list[str]:
-        return unasked_screens(self._loaded.config.providers, self._table.screens_wanted)
+        return unasked_screens(self._loaded.config.providers, self._in_force.table.screens_wanted)

@@ -27,6 +27,8 @@ _NATIONAL: Final = 2
 """The group of the form pattern that holds a number without its calling code."""
 
 _DIALLABLE: Final = re.compile(r"\+?[0-9]{1,32}")
+_SIGNED: Final = re.compile(r"(?=.*[0-9])\+?[0-9*#]{1,32}")
+_DIGITS: Final = re.compile(r"[0-9]+")
 _EMERGENCY: Final = re.compile(r"[0-9*#]{1,32}")
 _INTERNATIONAL: Final = re.compile(r"[1-9][0-9]{0,31}")
 """Of a number that is not valid more digits are kept than E.164 allows: networks ignore what is too
@@ -126,6 +128,17 @@ class _CallingCode:
     def lengths(self) -> set[int]:
         """Return the possible lengths of national numbers."""
         return {n for m in self._regions if m.general_desc for n in m.general_desc.possible_length}
+
+    def complete(self, digits: str) -> Msisdn | None:
+        """Return the number that is complete before the last digit, None if these are not too many.
+
+        The shortest valid one, else as much as the longest number would have.
+        """
+        ends = sorted(self.start + length for length in self.lengths())
+        if not ends or len(digits) <= ends[-1]:
+            return None
+        valid = (digits[:end] for end in ends if self.classify(digits[:end]))
+        return Msisdn(next(valid, digits[: ends[-1]]))
 
     def prepare(self, longer_than: int) -> None:
         """Compile now the patterns of more than so many characters."""
@@ -305,7 +318,7 @@ class NumberingPlan:
     def _understand_slowly(self, dialled: str) -> Dialled:
         """Read a form that is not certain, by phonenumbers' own parser."""
         if not _DIALLABLE.fullmatch(dialled):
-            return Dialled(dialled, Kind.INVALID)
+            return self._unreadable(dialled)
         valid = self._parse(dialled)
         if valid is None and self._is_short(dialled):
             return Dialled(dialled, Kind.SHORT, None, self._country)
@@ -348,9 +361,21 @@ class NumberingPlan:
         else:
             digits = ""
         if not _INTERNATIONAL.fullmatch(digits):
-            return Dialled(dialled, Kind.INVALID)
+            return self._unreadable(dialled)
         code = next((self._codes[digits[:n]] for n in (1, 2, 3) if digits[:n] in self._codes), None)
-        return Dialled(dialled, Kind.INVALID, Msisdn(digits), code.country if code else "")
+        if code is None:
+            return Dialled(dialled, Kind.INVALID, Msisdn(digits))
+        return Dialled(
+            dialled, Kind.INVALID, Msisdn(digits), code.country, meant=code.complete(digits)
+        )
+
+    def _unreadable(self, dialled: str) -> Dialled:
+        """Say what a network may make of it that drops signs: most digits in a row, read alone."""
+        if not _SIGNED.fullmatch(dialled):
+            return Dialled(dialled, Kind.INVALID)
+        most = max(_DIGITS.findall(dialled), key=len)
+        meant = self.understand(most).counted if most != dialled else None
+        return Dialled(dialled, Kind.INVALID, meant=meant)
 
 
 def _short_codes(country: str) -> dict[int, re.Pattern[str]]:

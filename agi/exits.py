@@ -37,7 +37,8 @@ def run(command: click.Group) -> NoReturn:
     except OSError as bad:
         # Not even what is left in the buffer can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = _say(WRONG, f"cannot write: {bad.strerror}")
+        where = "cannot write" if bad.filename is None else bad.filename
+        status = _say(WRONG, f"{where}: {bad.strerror}")
     sys.exit(status)
 
 

@@ -1,7 +1,8 @@
 """The control socket of a process: one JSON line asks, one JSON line answers.
 
 It lives in ``STATE/run/`` with mode 0600, so whoever may open it is the service's own user or
-root. It carries people's questions (status, lookup, explain), never a call.
+root. It carries people's questions (status, lookup, explain), never a call. A handler finds under
+``peer`` the user id of who asks, as the kernel knows it (SO_PEERCRED, unix(7)), whatever they say.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,8 @@ VERSION: Final = 1
 MAX_LINE: Final = 16 * 1024 * 1024
 MAX_PATH: Final = 107
 """What fits into sun_path with its NUL, see unix(7)."""
+
+_CREDENTIALS: Final = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
 
 Handler = Callable[[dict[str, Any]], Awaitable[object]]
 
@@ -76,14 +80,15 @@ class Control:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        peer = _peer(writer)
         with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):
             while line := await reader.readline():
-                writer.write(msgspec.json.encode(await self._answer(line)) + b"\n")
+                writer.write(msgspec.json.encode(await self._answer(line, peer)) + b"\n")
                 await writer.drain()
         self._open.discard(writer)
         writer.close()
 
-    async def _answer(self, line: bytes) -> dict[str, object]:
+    async def _answer(self, line: bytes, peer: int) -> dict[str, object]:
         try:
             said = msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.MsgspecError:
@@ -92,9 +97,16 @@ class Control:
         if handler is None or said.pop("v", None) != VERSION:
             return {"v": VERSION, "error": "this service is of another version: restart it"}
         try:
-            return {"v": VERSION, "answer": await handler(said)}
+            return {"v": VERSION, "answer": await handler({**said, "peer": peer})}
         except DialdipError as refused:
             return {"v": VERSION, "error": str(refused)}
+
+
+def _peer(writer: asyncio.StreamWriter) -> int:
+    sock = writer.get_extra_info("socket")
+    said = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(said)
+    return int(uid)
 
 
 def alive(path: Path) -> bool:

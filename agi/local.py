@@ -3,82 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from agi import tables
 from agi.asking import Service
 from agi.config import Loaded
-from agi.desk import explain
-from agi.dipper import Dipper, freshness_of
+from agi.dipper import Dipper
 from agi.errors import UsageError
+from agi.explaining import explain
+from agi.journal.archive import Archive, directory_of
 from agi.log import Silence
-from agi.lookup.nearby import Nearby
-from agi.lookup.parts import Finder
-from agi.lookup.screening import Screens
-from agi.lookup.tiers.memory import MemoryTier
 from agi.lookup_desk import LookupDesk
 from agi.metrics import Metrics
-from agi.model import Finding, Inquiry, Source
-from agi.router import Router
-from agi.router_process import plan_of, prices_of
-from agi.routing import files
+from agi.question import question_of
+from agi.router_process import plan_of
+from agi.routing.reading import files
 from agi.routing.table import Table
-
-AS_WRITTEN: Final = 0.0
-"""The dice of an explanation: always the first choice of a draw."""
+from agi.routing.versions.store import Store
 
 
-def _router(loaded: Loaded, table: Table, dipper: Finder) -> Router:
-    settings = loaded.config
-    clock = asyncio.get_running_loop().time
-    freshness = freshness_of(settings.cache)
-    return Router(
-        plan=plan_of(loaded.config),
-        table=table,
-        nearby=Nearby(
-            memory=MemoryTier(1),
-            screens=Screens(1, freshness.of_screen),
-            finder=dipper,
-            clock=clock,
-            error_rule=table.error_rule,
-            freshness=freshness,
-        ),
-        prices=prices_of(settings),
-        deadline_s=settings.fastagi.deadline_ms / 1000,
-        draw=lambda: AS_WRITTEN,
-        clock=clock,
-        id_prefix="local",
-        metrics=Metrics(),
-        log=Silence(),
-    )
+def explain_locally(loaded: Loaded, state: Path, asked: Mapping[str, object]) -> dict[str, object]:
+    """Explain by the active version, else by the working copy; nothing is remembered.
 
-
-class _Nobody:
-    """Knows nothing: an explanation asks nobody."""
-
-    async def find(self, inquiry: Inquiry) -> Finding:
-        """Say that nobody was asked."""
-        del inquiry
-        return Finding(Source.SKIPPED, "nodip")
-
-
-def explain_locally(
-    loaded: Loaded, number: str, network: str | None, account: str
-) -> dict[str, object]:
-    """Explain by the tables on disk; nothing is remembered and nobody is asked.
+    ``asked`` holds the options of ``explain`` by name.
 
     Raises:
-        TableError: the tables have faults.
-        UsageError: ``network`` is no MCC/MNC.
+        TableError: there is no version yet, and the working copy has faults.
+        UsageError: a supposition is none of its kind.
     """
-    table = files.load(loaded.tables, 0).table
+    table = _table(loaded, state)
+    question = question_of(asked, table.compiled.timezone)
+    context = question.context(plan_of(loaded.config), time.time())
+    return explain(table, context, question.supposing(None))
 
-    async def main() -> dict[str, object]:
-        router = _router(loaded, table, _Nobody())
-        return explain(router, number, network=network, finding=None, account=account)
 
-    return asyncio.run(main())
+def _table(loaded: Loaded, state: Path) -> Table:
+    """Return what would serve if the service were started now; nothing is written."""
+    with tables.plainly():
+        if Store(state).active() is not None:
+            return tables.in_force(state).table
+    return files.load(loaded.tables, 0, loaded.config.tables.timezone).table
 
 
 def lookup_locally(
@@ -93,12 +60,12 @@ def lookup_locally(
 
     Raises:
         UsageError: a service holds the accounts: two would exceed their connections.
-        TableError: the tables have faults (``errors.csv`` is one of them).
+        TableError: there is no version yet, and the working copy has faults.
         ConfigurationError: accounts or dumps have faults.
     """
     if running.alive:
         raise UsageError("--local is refused while the service runs: it holds the account")
-    table = files.load(loaded.tables, 0).table
+    table = _table(loaded, running.state)
 
     async def main(state: Path) -> list[Any]:
         clock = asyncio.get_running_loop().time
@@ -116,8 +83,11 @@ def lookup_locally(
             plan=plan_of(loaded.config),
             clock=clock,
             report=dict,
-            reload=_never,
+            standing=_never,
+            reload=lambda _: _never(),
+            switch=_never,
             forgotten=lambda _: None,
+            journal=Archive(directory_of(state)),
         )
         asked = {"fresh": fresh, "screens": list(screens)}
         try:

@@ -1,10 +1,11 @@
-"""What people ask the dipper over its control socket: lookup, cache, providers, forget, reload.
+"""What people ask the dipper over its control socket: lookup, cache, forget, reload, switch.
 
 The answers are plain JSON values; how they look on a terminal is the shell's business.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from agi.dipper import Dipper
 from agi.e164 import NumberingPlan
 from agi.errors import UsageError
 from agi.ipc import Handler
+from agi.journal.archive import Archive
 from agi.lookup.record import Kept
 from agi.model import Dialled, Inquiry, Kind, Msisdn, Product, Source
 
@@ -32,15 +34,21 @@ class LookupDesk:
         plan: NumberingPlan,
         clock: Callable[[], float],
         report: Callable[[], Mapping[str, object]],
-        reload: Callable[[], Awaitable[dict[str, object]]],
+        standing: Callable[[], Awaitable[Mapping[str, object]]],
+        reload: Callable[[int], Awaitable[dict[str, object]]],
+        switch: Callable[[], Awaitable[dict[str, object]]],
         forgotten: Callable[[Msisdn], None],
+        journal: Archive,
     ) -> None:
         self._dipper = dipper
         self._plan = plan
         self._clock = clock
         self._report = report
         self._reload = reload
+        self._switch = switch
         self._forgotten = forgotten
+        self._standing = standing
+        self._journal = journal
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -48,21 +56,27 @@ class LookupDesk:
         return {
             "status": self.status,
             "reload": self.reload,
+            "switch": self.switch,
             "lookup": self.lookup,
             "cache_get": self.cache_get,
             "cache_stats": self.cache_stats,
             "forget": self.forget,
+            "erase": self.erase,
         }
 
     async def status(self, asked: Asked) -> object:
-        """Return what this process counted, and how it is."""
+        """Return what this process counted, how it is, and how the tables on disk stand to it."""
         del asked
-        return self._report()
+        return {**self._report(), "tables": await self._standing()}
 
     async def reload(self, asked: Asked) -> object:
-        """Read configuration and tables anew."""
+        """Read the configuration anew, and activate the tables' working copy if it differs."""
+        return await self._reload(int(asked["peer"]))
+
+    async def switch(self, asked: Asked) -> object:
+        """Serve the version of the tables that is active by now."""
         del asked
-        return await self._reload()
+        return await self._switch()
 
     async def lookup(self, asked: Asked) -> object:
         """Look one number up; ``fresh`` asks a provider whatever is remembered.
@@ -108,6 +122,11 @@ class LookupDesk:
         known = await self._dipper.forget(number)
         self._forgotten(number)
         return {"forgotten": known, "erased": failed == await self._not_erased()}
+
+    async def erase(self, asked: Asked) -> object:
+        """Erase a number from the decision journal; the routers have written what they had."""
+        done = await asyncio.to_thread(self._journal.erase, (self._number(asked),))
+        return {"records": done.records, "kept": done.kept}
 
     async def _not_erased(self) -> object:
         """Return how often the store could not erase; it says so in no other way."""

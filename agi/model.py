@@ -118,6 +118,9 @@ class Dialled(msgspec.Struct, frozen=True, gc=False):
     into international form: always there for ``E164``, sometimes for ``INVALID`` (a number of
     impossible length, up to 32 digits, still has a country code to match a prefix rule with).
     ``country`` is ISO 3166 alpha-2 or empty; ``line`` is None where the plan does not tell.
+    ``meant`` is the number that a network may make of ``INVALID`` digits: what is left without the
+    signs that hide it from us, or without the digits that are too many. It is never sent, and no
+    rule matches it: see ``judged`` and ``counted``.
     """
 
     digits: str
@@ -125,13 +128,25 @@ class Dialled(msgspec.Struct, frozen=True, gc=False):
     msisdn: Msisdn | None = None
     country: str = ""
     line: Line | None = None
+    meant: Msisdn | None = None
+
+    @property
+    def judged(self) -> Msisdn | None:
+        """The number that the policy goes by, if there is one."""
+        return self.msisdn or self.meant
+
+    @property
+    def counted(self) -> Msisdn | None:
+        """The number that limits count, if there is one."""
+        return self.meant or self.msisdn
 
 
 class CallRequest(msgspec.Struct, frozen=True, gc=False):
     """What the dialplan asks, as its URL says it.
 
     ``max_age_s``: no network answer older than this; ``deadline_ms``: a deadline shorter than the
-    service's own; ``guard_ms``: how long the dialplan waits before it goes its own way.
+    service's own; ``guard_ms``: how long the dialplan waits before it goes its own way; ``hops``:
+    how often it has routed this call before: a call that comes back goes round in circles.
     """
 
     number: str
@@ -142,6 +157,21 @@ class CallRequest(msgspec.Struct, frozen=True, gc=False):
     deadline_ms: int | None = None
     max_age_s: int | None = None
     nodip: bool = False
+    hops: int = 0
+
+
+class CallContext(msgspec.Struct, frozen=True, gc=False):
+    """What a call brings along before anybody is asked about its number.
+
+    ``account`` is empty if unknown. ``caller`` is the caller's E.164 digits where they are a valid
+    number, else the digits as they came (an extension), ``anonymous``, or empty if unknown.
+    ``at`` is the wall clock of the call, an epoch in seconds.
+    """
+
+    dialled: Dialled
+    account: str = ""
+    caller: str = ""
+    at: float = 0.0
 
 
 class NumberInfo(msgspec.Struct, frozen=True, gc=False):

@@ -21,6 +21,9 @@ IN_A_ROW: Final = 3
 RECENT_S: Final = 300.0
 """What happened longer ago is counted on, but is no trouble of now."""
 
+TRIPPED_S: Final = 60.0
+"""A limit that stopped a call within so many seconds is a trouble of now."""
+
 STORE_TROUBLES: Final = frozenset(
     f"store-{what}" for what in ("corrupt", "failed", "write", "dropped", "not-erased")
 )
@@ -49,10 +52,13 @@ def combine(told: Sequence[Told], silent: Mapping[str, bool]) -> dict[str, objec
         "troubles": [
             *(_silent(name, there=there) for name, there in silent.items()),
             *_of_processes(routers, dipper, silent),
+            *_of_tables(told, dipper),
+            *_of_limits(routers),
             *_of_lookups(metrics, dipper),
             *_of_endings(metrics, routers),
             *_of_odds(metrics, told),
         ],
+        "hints": list(_hints(dipper)),
         "service": _service(metrics, routers, dipper or _MISSING),
         "calls": [
             {"labels": labels, "count": count} for labels, count in metrics.calls.most_common()
@@ -154,8 +160,42 @@ def _of_processes(
         if one["connections"][0] > one["connections"][1] * FULL:
             used, room = one["connections"]
             yield f"router-{one['index']}: {used} of {room} connections are in use"
-    if len({str(one["table"]) for one in routers}) > 1:
-        yield "the routers have different tables: reload, and see what is refused"
+
+
+def _of_tables(told: Sequence[Told], dipper: Told | None) -> Iterator[str]:
+    running = sorted({str(one["table"]) for one in told})
+    if len(running) > 1:
+        who = ", ".join(f"{one['role']}-{one['index']} {one['table']}" for one in told)
+        yield f"the processes have different tables ({who}): reload, and see what is refused"
+    standing = (dipper or _MISSING).get("tables", {})
+    active = standing.get("active", "")
+    if active and running and active not in running:
+        yield f"version {active} is active, and {running[0]} runs: reload, and see what is refused"
+    if standing.get("store"):
+        yield str(standing["store"])
+    yield from sorted({alarm for one in told for alarm in one.get("alarms", ())})
+
+
+def _of_limits(routers: Sequence[Told]) -> Iterator[str]:
+    """Say which limits stop calls just now: how many accounts', never whose or to which number."""
+    recent: dict[tuple[str, str], tuple[int, int]] = {}
+    for one in routers:
+        for trip in one.get("limits", ()):
+            if trip["ago_s"] < TRIPPED_S:
+                key = trip["limit"].removeprefix("limits-"), trip["level"]
+                accounts, calls = recent.get(key, (0, 0))
+                recent[key] = max(accounts, trip["accounts"]), calls + trip["calls"]
+    for (row, level), (accounts, calls) in recent.items():
+        what = f"limits.csv line {row} ({level}) stops calls"
+        yield f"{what}: {calls} so far, of {accounts} account{'' if accounts == 1 else 's'}"
+
+
+def _hints(dipper: Told | None) -> Iterator[str]:
+    copy = (dipper or _MISSING).get("tables", {}).get("copy")
+    if copy == "differs":
+        yield "the tables' working copy differs from what runs: dialdip table diff active"
+    elif copy == "unreadable":
+        yield "the tables' working copy cannot be read; what runs does not need it"
 
 
 def _of_lookups(metrics: Metrics, dipper: Told | None) -> Iterator[str]:
@@ -205,6 +245,10 @@ def _of_odds(metrics: Metrics, told: Sequence[Told]) -> Iterator[str]:
     if any(one["counts"]["reload_refused"] for one in told):
         yield "a reload was refused: the tables or the configuration on disk have faults"
     yield from _of_stores(metrics, told)
+    lost = sum(one["journal"]["dropped"] for one in told if "journal" in one)
+    if lost:
+        why = {str(one["journal"]["trouble"]) for one in told if "journal" in one} - {""}
+        yield f"{lost} decisions are not in the journal: {', '.join(sorted(why)) or 'it recovered'}"
 
 
 def _of_stores(metrics: Metrics, told: Sequence[Told]) -> Iterator[str]:

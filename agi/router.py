@@ -12,15 +12,18 @@ from typing import Final
 
 import msgspec
 
+from agi.brakes import Brakes, Refusal
 from agi.e164 import NumberingPlan
 from agi.errors import ProtocolError
 from agi.fastagi import script
 from agi.fastagi.protocol import Environment
 from agi.fastagi.server import Closed, Ending, Prepared
+from agi.journal.writer import Journal, reader_of
 from agi.log import Log, where
 from agi.lookup.nearby import Nearby
 from agi.metrics import Metrics
 from agi.model import (
+    CallContext,
     CallRequest,
     Decision,
     Dialled,
@@ -31,8 +34,10 @@ from agi.model import (
     Product,
     Source,
 )
-from agi.routing.choose import decide
+from agi.routing.choose import decide, refusal
+from agi.routing.reading.policy_rows import Ruling
 from agi.routing.table import Table
+from agi.routing.trunk import Trunk
 
 _TROUBLE: Final = frozenset((Ending.FAILED, Ending.NO_REPLY, Ending.SHED))
 
@@ -40,6 +45,8 @@ _EMERGENCY: Final = Finding(Source.EMERGENCY, "ok")
 _INVALID: Final = Finding(Source.DEFAULT, "invalid-number")
 _NO_DIP: Final = Finding(Source.SKIPPED, "nodip")
 _SAME_ROUTE: Final = Finding(Source.SKIPPED, "same-route")
+_OVER_LIMIT: Final = Finding(Source.SKIPPED, "budget")
+_NOBODY_ASKED: Final = Finding(Source.POLICY, "nodip")
 
 Prices = Callable[[str, Line | None], tuple[Decimal, str] | None]
 """What a lookup of a number of this country and line would have cost, and in which currency."""
@@ -56,7 +63,7 @@ class Router:
     """The application behind the FastAGI port, and behind ``explain``.
 
     ``table`` is replaced as a whole by a reload: a call is decided by one table, the one in force
-    when it is.
+    when it is. ``wall`` is the wall clock, an epoch in seconds. ``journal`` is told every decision.
     """
 
     def __init__(  # noqa: PLR0913 - a composition root is given its parts
@@ -69,22 +76,38 @@ class Router:
         deadline_s: float,
         draw: Callable[[], float],
         clock: Callable[[], float],
+        wall: Callable[[], float],
         id_prefix: str,
         metrics: Metrics,
         log: Log,
+        journal: Journal,
     ) -> None:
         self.plan = plan
+        self._caller = reader_of(plan)
+        self.brakes = Brakes(table, metrics, clock)
         self.table = table
         self.nearby = nearby
         self.prices = prices
         self.metrics = metrics
+        self.journal = journal
         self._deadline_s = deadline_s
         self._draw = draw
         self._clock = clock
+        self.wall = wall
         self._id_prefix = id_prefix
         self._count = 0
         self._log = log
         self._logged: set[str] = set()
+
+    @property
+    def table(self) -> Table:
+        """The table in force; what is not in it costs a call nothing."""
+        return self._table
+
+    @table.setter
+    def table(self, table: Table) -> None:
+        self._table = table
+        self.brakes.use(table)
 
     # ---- the call: what the server asks --------------------------------------------------
 
@@ -98,54 +121,74 @@ class Router:
             deadline_s = min(deadline_s, request.deadline_ms / 1000)
         if request.guard_ms is not None and request.guard_ms / 1000 <= self._deadline_s:
             self._once("guard_not_above_deadline", guard_ms=request.guard_ms)
-        dialled = self.plan.understand(request.number)
-        finding = self.known(dialled, request)
+        context = self.context(request)
+        stopped = self.brakes.stopped(context, request.hops)
+        if stopped is not None:
+            return self._refuse(context, request, stopped)
+        finding = self.known(context, request)
         if finding is None:
-            return self._find(request, dialled, accepted + deadline_s)
-        if finding is _SAME_ROUTE:
-            self._saved(dialled)
-        return self._prepare(request, dialled, finding)
+            inquiry = self.inquiry(context, request, accepted + deadline_s)
+            finding = self._spared(context, inquiry)
+            if finding is None:
+                return self._find(context, request, inquiry)
+        return self._prepare(context, request, finding)
 
-    def known(self, dialled: Dialled, request: CallRequest) -> Finding | None:
-        """Return what needs no lookup, or None when somebody has to be asked."""
+    def context(self, request: CallRequest) -> CallContext:
+        """Return what a call brings along; its caller only where the table asks for it."""
+        return CallContext(
+            self.plan.understand(request.number),
+            request.account,
+            self._caller(request.caller) if self._table.uses_caller else "",
+            self.wall(),
+        )
+
+    def known(self, context: CallContext, request: CallRequest) -> Finding | None:
+        """Return what is known without a lookup, or None when one may be worth it."""
+        dialled = context.dialled
         if dialled.kind is Kind.EMERGENCY:
             return _EMERGENCY
         number = dialled.msisdn
         if dialled.kind is not Kind.E164 or number is None:
             return _NO_DIP if dialled.kind is Kind.SHORT else _INVALID
-        table = self.table
+        table = self._table
         screens = table.screening(request.account).asked if table.has_screens else ()
         finding = self.nearby.recall(number, self._clock(), request.max_age_s, screens)
         if finding is not None:
             return finding
-        if request.nodip:
+        if request.nodip or (table.has_policy and self._may_not_dip(context)):
             return _NO_DIP
-        if screens or table.dip_matters(dialled.digits, number, dialled.country):
-            return None
-        return _SAME_ROUTE
+        return None
 
-    async def _find(self, request: CallRequest, dialled: Dialled, deadline: float) -> Prepared:
-        inquiry = self.inquiry(request, dialled, deadline)
-        if not inquiry.network:
-            self._saved(dialled)
-        finding = await self.nearby.find(inquiry)
-        return self._prepare(request, dialled, finding)
+    def _may_not_dip(self, context: CallContext) -> bool:
+        """Say whether the policy shuts the destination, or its lookup, whatever its network is."""
+        dialled, account = context.dialled, context.account
+        verdict = self._table.policy.verdict(
+            dialled.digits, dialled.msisdn, account, None, dialled.line
+        )
+        return verdict is not None and verdict.action is not Ruling.ALLOW
 
-    def inquiry(self, request: CallRequest, dialled: Dialled, deadline: float) -> Inquiry:
-        """Return what has to be asked about a call that ``known`` knows nothing of."""
+    def inquiry(self, context: CallContext, request: CallRequest, deadline: float) -> Inquiry:
+        """Return what could be asked about a call that ``known`` knows nothing of."""
+        dialled, table = context.dialled, self._table
         assert dialled.msisdn is not None  # noqa: S101 - known() answered everything else
-        table = self.table
         screens: tuple[Product, ...] = table.screening(request.account).asked
-        matters = table.dip_matters(dialled.digits, dialled.msisdn, dialled.country)
         return Inquiry(
             dialled.msisdn,
             deadline,
             dialled.country,
             dialled.line,
             request.max_age_s,
-            matters,
+            table.dip_matters(context),
             screens,
         )
+
+    def _spared(self, context: CallContext, inquiry: Inquiry) -> Finding | None:
+        """Return what a call gets that needs no lookup or may have none, and count it."""
+        if not inquiry.network:
+            self._saved(context.dialled)
+            if not inquiry.screens:
+                return _SAME_ROUTE
+        return None if self.brakes.may_dip(context) else _OVER_LIMIT
 
     def _saved(self, dialled: Dialled) -> None:
         """Count a lookup that could not have changed anything, and the money not spent on it."""
@@ -155,15 +198,42 @@ class Router:
             amount, currency = price
             self.metrics.saved[currency] += amount
 
-    def _prepare(self, request: CallRequest, dialled: Dialled, finding: Finding) -> Prepared:
-        decision = self.decide(dialled, finding, request.account)
+    async def _find(self, context: CallContext, request: CallRequest, inquiry: Inquiry) -> Prepared:
+        return self._prepare(context, request, await self.nearby.find(inquiry))
+
+    def _prepare(self, context: CallContext, request: CallRequest, finding: Finding) -> Prepared:
+        spent = self.brakes.spent() if self._table.has_cps else None
+        if spent is None:
+            decision = self.decide(context, finding)
+            self.journal.note(context, request, finding, decision)
+        else:
+            decision = self.decide(context, finding, spent)
+            self.brakes.take(decision)
+            self.journal.note(context, request, finding, decision, tuple(spent.names))
         return Prepared(script.answer(decision, request.uniqueid), Call(request, decision))
 
-    def decide(self, dialled: Dialled, finding: Finding, account: str = "") -> Decision:
+    def _refuse(self, context: CallContext, request: CallRequest, why: Refusal) -> Prepared:
+        decision = refusal(self._table, context, why.cause, why.reason, why.rule, self._next_id())
+        if why.rule:
+            self._once("limit_reached", kind=why.rule)
+        self.journal.note(context, request, _NOBODY_ASKED, decision, refused=True)
+        return Prepared(script.answer(decision, request.uniqueid), Call(request, decision))
+
+    def decide(
+        self,
+        context: CallContext,
+        finding: Finding,
+        closed: Callable[[Trunk], bool] | None = None,
+    ) -> Decision:
         """Choose the trunks; the same function serves calls, ``explain`` and the tests."""
+        decision_id = self._next_id()
+        if closed is None:
+            return decide(self._table, context, finding, self._draw, decision_id)
+        return decide(self._table, context, finding, self._draw, decision_id, closed)
+
+    def _next_id(self) -> str:
         self._count += 1
-        decision_id = f"{self._id_prefix}-{self._count:06x}"
-        return decide(self.table, dialled, finding, self._draw, decision_id, account)
+        return f"{self._id_prefix}-{self._count:06x}"
 
     # ---- what happened -------------------------------------------------------------------
 

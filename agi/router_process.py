@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,13 +15,15 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from agi import config
+from agi import config, tables
 from agi.desk import Desk
 from agi.dipper import freshness_of
 from agi.e164 import NumberingPlan
 from agi.errors import ConfigurationError, Fault, TableError, UsageError
 from agi.fastagi.server import Limits, Server, listen
+from agi.gossip import Counts, Gossip
 from agi.ipc import Control, path_of
+from agi.journal.writer import open_journal
 from agi.log import Writer
 from agi.lookup.link import DipperLink
 from agi.lookup.nearby import Nearby
@@ -31,7 +34,6 @@ from agi.metrics import Metrics
 from agi.model import ErrorRule, Line, Msisdn
 from agi.process import connection_cap
 from agi.router import Prices, Router
-from agi.routing import files
 from agi.settings import Config
 
 LINK_S: Final = 0.5
@@ -56,18 +58,18 @@ def link_path(state: Path) -> Path:
 class Begun:
     """What a router is started with.
 
-    ``tables`` is the version that serves when the files on disk have faults by now; ``sockets``
-    are those it shares with its siblings. ``plan`` takes a fifth of a second to make: all processes
-    of a parent have the same one. ``finder`` stands in for the link to a dipper.
+    ``tables`` is the version that was active when the parent started: it serves while it still is,
+    and when a later one cannot be loaded. ``sockets`` are those it shares with its siblings.
+    ``plan`` takes a fifth of a second to make: all processes of a parent have the same one.
+    ``finder`` stands in for the link to a dipper.
     """
 
     loaded: config.Loaded
     state: Path
     plan: NumberingPlan
-    tables: files.Loaded | None = None
+    tables: tables.InForce | None = None
     sockets: Sequence[socket.socket] = ()
     index: int = 0
-    generation: int = 1
     finder: Finder | None = None
 
 
@@ -79,7 +81,6 @@ class RouterProcess:
         self._loaded = begun.loaded
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._generation = begun.generation
         self._reloading = asyncio.Lock()
         self._linked = asyncio.Event()
         self._started = self._loop.time()
@@ -93,23 +94,56 @@ class RouterProcess:
             UsageError: the port or the state directory cannot be used.
         """
         settings = self._loaded.config
-        tables = self._first_tables()
-        self._warn(tables.warnings)
+        self._take(first_of(self._begun, self._log))
         self.link: DipperLink | None = None
         self._nearby = self._build_nearby(settings)
-        self.router = Router(
+        self._journal = open_journal(
+            settings.journal,
+            self._begun.state,
             plan=self._begun.plan,
-            table=tables.table,
+            wall=time.time,
+            log=self._log,
+        )
+        self.router = self._build_router(settings)
+        self._gossip = Gossip(self.router.brakes.meters, self._loop, self._tell)
+        self.server = self._build_server(settings)
+        desk = Desk(
+            self.router,
+            clock=self._loop.time,
+            report=self.report,
+            reload=self.reload,
+            switch=self.switch,
+        )
+        path = path_of(self._begun.state, "router", self._begun.index)
+        self._control = Control(path, desk.handlers)
+        sockets = self._sockets(settings)
+        self.address = _address_of(sockets[0])
+        await self._control.start()
+        await self._connect()
+        for sock in sockets:
+            await self.server.start(sock)
+        self._gossip.start()
+        self._log("info", "ready", fastagi=self.address, table=self.router.table.version)
+        return self.address
+
+    def _build_router(self, settings: Config) -> Router:
+        return Router(
+            plan=self._begun.plan,
+            table=self._in_force.table,
             nearby=self._nearby,
             prices=prices_of(settings),
             deadline_s=settings.fastagi.deadline_ms / 1000,
             draw=Random(os.urandom(16)).random,  # noqa: S311 - odds, not secrets
             clock=self._loop.time,
+            wall=time.time,
             id_prefix=os.urandom(4).hex(),
             metrics=self.metrics,
             log=self._log,
+            journal=self._journal,
         )
-        self.server = Server(
+
+    def _build_server(self, settings: Config) -> Server:
+        return Server(
             self.router,
             limits=Limits(
                 deadline_s=settings.fastagi.deadline_ms / 1000,
@@ -119,37 +153,18 @@ class RouterProcess:
             allow=[ip_network(text) for text in settings.fastagi.allow],
             loop=self._loop,
         )
-        desk = Desk(self.router, clock=self._loop.time, report=self.report, reload=self.reload)
-        path = path_of(self._begun.state, "router", self._begun.index)
-        self._control = Control(path, desk.handlers)
-        sockets = self._sockets(settings)
-        self.address = _address_of(sockets[0])
-        await self._control.start()
-        await self._connect()
-        for sock in sockets:
-            await self.server.start(sock)
-        self._log("info", "ready", fastagi=self.address, table=self.router.table.version)
-        return self.address
 
     async def stop(self) -> None:
         """Take no new calls, let the running ones end, close everything."""
         left = await self.server.drain(self._loaded.config.fastagi.deadline_ms / 1000 + 0.2)
         self._log("info", "stopped", calls_cut=left)
+        self._gossip.stop()
+        await asyncio.to_thread(self._journal.close)
         await self._control.stop()
         if self.link is not None:
             await self.link.close()
 
     # ---- parts ---------------------------------------------------------------------------
-
-    def _first_tables(self) -> files.Loaded:
-        before = self._begun.tables
-        try:
-            return files.load(self._loaded.tables, self._generation)
-        except TableError:
-            if before is None:
-                raise
-            self._log("error", "tables_refused", running=before.table.version)
-            return before
 
     def _build_nearby(self, settings: Config) -> Nearby:
         freshness = freshness_of(settings.cache)
@@ -174,6 +189,7 @@ class RouterProcess:
             clock=self._loop.time,
             on_purge=self._purge,
             on_drop=self._drop,
+            on_gossip=self._hear,
             on_state=self._on_link,
             reserve_s=HOP_S,
         )
@@ -184,6 +200,13 @@ class RouterProcess:
 
     def _drop(self, number: Msisdn) -> None:
         self._nearby.drop(number)
+
+    def _hear(self, counts: Counts) -> None:
+        self._gossip.hear(counts)
+
+    def _tell(self, counts: Counts) -> None:
+        if self.link is not None:
+            self.link.tell(counts)
 
     async def _connect(self) -> None:
         if self.link is None:
@@ -214,48 +237,78 @@ class RouterProcess:
 
     # ---- reload --------------------------------------------------------------------------
 
-    async def reload(self) -> dict[str, object]:
-        """Read configuration and tables anew; return the version that runs and what has to wait.
+    async def reload(self, uid: int | None = None) -> dict[str, object]:
+        """Read the configuration anew, and put the tables' working copy in force if it differs.
+
+        ``uid`` is who asks, None for a signal. Returns the version that runs and what has to wait.
 
         Raises:
             ConfigurationError: the file has faults; everything stays as it was.
             TableError: the tables have faults; everything stays as it was.
+            UsageError: the store cannot be used; everything stays as it was.
         """
         async with self._reloading:
             try:
-                waits = await self._switch()
+                waits = await self._reread(os.getuid() if uid is None else uid)
             except (ConfigurationError, TableError) as refused:
-                self._refused(refused)
+                self._refused(refused.faults)
                 raise
-            version = self.router.table.version
+            except UsageError as failed:
+                self._refused((Fault(str(self._loaded.tables), 0, 0, str(failed)),))
+                raise
             self.metrics.reloads["ok"] += 1
             self.metrics.reload_refused = False
+            version = self.router.table.version
             self._log("info", "reloaded", table=version)
             return {"table": version, "restart_needed": waits}
 
-    async def _switch(self) -> list[str]:
+    async def switch(self) -> dict[str, object]:
+        """Serve the store's active version from now on.
+
+        Raises:
+            UsageError: it cannot be loaded; what ran runs on.
+        """
+        async with self._reloading:
+            await self._load()
+            return {"table": self.router.table.version}
+
+    async def _reread(self, uid: int) -> list[str]:
         fresh = config.load(self._loaded.path, os.environ, secrets=None)
-        tables = await asyncio.to_thread(files.load, fresh.tables, self._generation + 1)
-        self._warn(tables.warnings)
+        self._warn(await asyncio.to_thread(tables.take_copy, fresh, self._begun.state, uid))
         waits = self._what_waits(fresh)
-        self._generation += 1
-        self.router.table = tables.table
+        await self._load()
         self.router.prices = prices_of(fresh.config)
         self._loaded = fresh
         return waits
 
-    def _refused(self, refused: ConfigurationError | TableError) -> None:
+    async def _load(self) -> None:
+        running = self.router.table.version
+        fresh = await asyncio.to_thread(tables.newer, self._begun.state, running)
+        if fresh is None:
+            return
+        before = self.router.table.pieces()
+        self._take(fresh)
+        self.router.table = fresh.table
+        self._log("info", "tables_switched", before=running, table=fresh.table.version)
+        await asyncio.to_thread(tables.let_go, before)
+
+    def _take(self, fresh: tables.InForce) -> None:
+        self._in_force = fresh
+        for alarm in fresh.alarms:
+            self._log("error", "tables_damaged", alarm=alarm)
+
+    def _refused(self, faults: Sequence[Fault]) -> None:
         self.metrics.reloads["refused"] += 1
         self.metrics.reload_refused = True
-        for fault in refused.faults[:20]:
+        for fault in faults[:20]:
             self._log("error", "reload_fault", fault=str(fault))
-        count, running = len(refused.faults), self.router.table.version
+        count, running = len(faults), self.router.table.version
         self._log("error", "reload_refused", faults=count, running=running)
 
     def _what_waits(self, fresh: config.Loaded) -> list[str]:
         """Say which changed sections a reload does not reach: they bind sockets and caches."""
         old, new = self._begun.loaded.config, fresh.config
-        sections = ("state_directory", "fastagi", "numbers", "cache", "hooks", "log")
+        sections = ("state_directory", "fastagi", "numbers", "cache", "hooks", "journal", "log")
         waits = [name for name in sections if getattr(old, name) != getattr(new, name)]
         for section in waits:
             self._log("warning", "restart_needed", section=section)
@@ -281,11 +334,31 @@ class RouterProcess:
             "table": self.router.table.version,
             "connections": [self.server.connections, self.server.limits.connections],
             "remembered": len(self._nearby.memory),
+            "alarms": self._in_force.alarms,
+            "limits": self.router.brakes.tripped(),
+            "journal": self._journal.state(),
             "dipper": self.link.state if self.link is not None else CONNECTED,
             "log_dropped": self._log.dropped,
             "trouble_s": {name: now - at for name, at in self.metrics.last.items()},
             "counts": self.metrics.snapshot(),
         }
+
+
+def first_of(begun: Begun, log: Writer) -> tables.InForce:
+    """Return what a process serves first; what its parent had, when nothing else can be loaded.
+
+    Raises:
+        TableError: nothing was ever activated, and the working copy has faults.
+        UsageError: the store cannot be used, and there is nothing from the parent.
+    """
+    before = begun.tables
+    if before is None:
+        return tables.first_in_force(begun.loaded, begun.state)
+    try:
+        return tables.newer(begun.state, before.table.version) or before
+    except UsageError as failed:
+        log("error", "tables_not_loaded", why=str(failed), running=before.table.version)
+        return before
 
 
 def plan_of(settings: Config) -> NumberingPlan:

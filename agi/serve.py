@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from agi import config, systemd
+from agi import config, systemd, tables
 from agi.child import Role
 from agi.dipper_process import DipperProcess
 from agi.errors import UsageError
@@ -27,7 +27,6 @@ from agi.log import Writer, quieten_libraries, to_stderr
 from agi.parent import Notes, Parent, Patience
 from agi.process import Part, Process, run
 from agi.router_process import Begun, RouterProcess, plan_of
-from agi.routing import files
 
 PATIENCE: Final = Patience(longest_pause_s=1.0)
 """A process that keeps dying is tried again each second: there may be only one other router."""
@@ -40,14 +39,14 @@ def serve(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
     """Run the whole service of one configuration until it is told to stop.
 
     Raises:
-        TableError: the tables have faults.
+        TableError: nothing was ever activated, and the tables' working copy has faults.
         UsageError: the port or the state directory cannot be used, or a process cannot start.
     """
     quieten_libraries()
     state = loaded.state(environ, root=os.geteuid() == 0)
-    tables = files.load(loaded.tables, 1)
+    in_force = tables.first_in_force(loaded, state)
     sockets = systemd.inherited(environ) or [_listen(loaded)]
-    begun = Begun(loaded, state, plan_of(loaded.config), tables, sockets)
+    begun = Begun(loaded, state, plan_of(loaded.config), in_force, sockets)
     workers = loaded.config.fastagi.workers
     _sweep(state)
     roles = [dipper(begun), *(router(begun, index) for index in range(workers))]
@@ -87,7 +86,7 @@ def run_router(loaded: config.Loaded, environ: Mapping[str, str], index: int) ->
     """Run one router by itself, as systemd does; its siblings share its inherited socket.
 
     Raises:
-        TableError: the tables have faults.
+        TableError: nothing was ever activated, and the tables' working copy has faults.
         UsageError: the port or the state directory cannot be used.
     """
     state = loaded.state(environ, root=os.geteuid() == 0)
@@ -100,7 +99,7 @@ def run_dipper(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
 
     Raises:
         ConfigurationError: the accounts have faults.
-        TableError: the tables have faults.
+        TableError: nothing was ever activated, and the tables' working copy has faults.
         UsageError: an address or the state directory cannot be used.
     """
     begun = Begun(loaded, loaded.state(environ, root=os.geteuid() == 0), plan_of(loaded.config))

@@ -291,7 +291,10 @@ class Web(_Section):
 class Journal(_Section):
     """The record of decisions."""
 
-    retention_days: int = Field(30, ge=0, le=3650)
+    retention_days: int = Field(30, ge=0, le=3650, description="0: no record is kept")
+    max_mb: int = Field(
+        2_048, ge=16, le=1_048_576, description="all files of it; the oldest records go first"
+    )
 
 
 class Log(_Section):

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from agi.console import Screen, counted, document
 from agi.errors import Fault
 from agi.fastagi.client import Told
-from agi.fastagi.script import worst_line_bytes
-from agi.names import MAX_TRUNKS
-from agi.routing.files import Loaded
 
 Answer = Mapping[str, Any]
 
@@ -130,6 +126,8 @@ def status(report: Answer, *, as_json: bool) -> None:
         screen.line(trouble, "bad")
     if not report["troubles"]:
         screen.line("all well", "good")
+    for hint in report["hints"]:
+        screen.line(hint, "odd")
     screen.facts([(name, _shown(value)) for name, value in report["service"].items()])
     if report["calls"]:
         screen.table(
@@ -215,18 +213,3 @@ def faults(found: Sequence[Fault], closing: str, *, as_json: bool) -> None:
         f"{closing}; {counted(wrong, 'fault')}, {counted(len(found) - wrong, 'warning')}",
         "bad" if wrong else "good",
     )
-
-
-def checked(path: Path, loaded: Loaded, more: Sequence[Fault], *, as_json: bool) -> None:
-    """Show what a good directory holds, and how long its longest answer can get."""
-    table = loaded.table
-    worst = max(
-        worst_line_bytes(tuple((t.endpoint, t.tech) for t in rule.trunks[:MAX_TRUNKS]))
-        for rule in table.rules
-    )
-    closing = (
-        f"{path}: good; {len(table.rules)} rules, "
-        f"{len({t.name for rule in table.rules for t in rule.trunks})} trunks in use, "
-        f"longest answer {worst} of 2047 bytes, content {table.version.partition('-')[2]}"
-    )
-    faults((*loaded.warnings, *more), closing, as_json=as_json)

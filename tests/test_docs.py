@@ -11,13 +11,14 @@ import click
 import pytest
 
 from agi import names, shipped
-from agi.cli import dialdip
-from agi.routing import files
+from agi.cli.main import dialdip
+from agi.routing.reading import files
 from agi.sandbox.faults import Trouble
-from agi.settings import Config
+from agi.settings import Config, Journal
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+OPERATING = (ROOT / "docs/operating.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
@@ -25,8 +26,9 @@ def verbs() -> list[str]:
     found = []
     for name, command in dialdip.commands.items():
         if isinstance(command, click.Group):
-            found += [f"{name} {verb}" for verb in command.commands]
-        else:
+            shown = [verb for verb, one in command.commands.items() if not one.hidden]
+            found += [f"{name} {verb}" for verb in shown]
+        elif not command.hidden:
             found.append(name)
     return found
 
@@ -46,10 +48,45 @@ def test_every_setting_is_in_the_sample() -> None:
     for name, section in Config.model_fields.items():
         assert name in sample
         inner = section.annotation
-        if isinstance(inner, type) and name in {"fastagi", "numbers", "tables", "cache", "log"}:
+        if isinstance(inner, type) and name in {
+            "fastagi",
+            "numbers",
+            "tables",
+            "cache",
+            "journal",
+            "log",
+        }:
             for setting in inner.model_fields:
                 if setting != "key":  # goes with keyed numbers, which are not there yet
                     assert f"{setting} = " in sample, setting
+
+
+@pytest.mark.parametrize("reason", ["denied", "velocity", "shed", "no-trunk", "loop"])
+def test_every_reason_of_a_rejected_call_says_what_to_do(reason: str) -> None:
+    assert re.search(rf"^\| [0-9]+ `{reason}`", OPERATING, re.MULTILINE)
+
+
+def test_every_setting_of_the_journal_is_explained() -> None:
+    for setting, field in Journal.model_fields.items():
+        assert f"`{setting} = {field.default}`" in OPERATING
+
+
+def test_the_examples_behind_a_hash_in_the_sample_tables_are_good_rows(tmp_path: Path) -> None:
+    found = []
+    for path in (ROOT / "agi/routing/sample").iterdir():
+        header, rows = "", []
+        for line in path.read_text().splitlines():
+            header = header or ("" if line.startswith("#") else line)
+            example = (
+                bool(header) and line.startswith("# ") and line.count(",") == header.count(",")
+            )
+            rows.append(line[2:] if example else line)
+            found += [path.name] * example
+        (tmp_path / path.name).write_text("\n".join(rows) + "\n")
+    wanted = {"accounts.csv", "calendars.csv", "groups.csv", "networks.csv", "ranges.csv"}
+    assert wanted == set(found)
+    doubts = [fault.what for fault in files.load(tmp_path, 1, "Europe/London").warnings]
+    assert all(re.match("no rule (and no policy )?uses the", what) for what in doubts), doubts
 
 
 @pytest.mark.parametrize("fault", list(Trouble))

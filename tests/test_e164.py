@@ -244,7 +244,7 @@ def test_an_emergency_number_is_known_by_its_exact_digits(dialled: str) -> None:
 
 
 @pytest.mark.parametrize("dialled", ["+44112", "112#", "0112", "+112", "00112", "1120", "112*"])
-def test_what_only_resembles_an_emergency_number_is_none(dialled: str) -> None:
+def test_a32_what_only_resembles_an_emergency_number_is_none(dialled: str) -> None:
     assert Kind.INVALID == GB.understand(dialled).kind
 
 
@@ -305,6 +305,55 @@ def test_an_invalid_number_keeps_its_international_form_if_there_is_one(
         found.country,
         found.line,
     )
+
+
+@pytest.mark.parametrize(
+    ("dialled", "meant"),
+    [
+        ("0088216123456789#", "88216123456789"),  # ends the dialling on many a network
+        ("0088216123456789#1", "88216123456789"),
+        ("*31#0088216123456789", "88216123456789"),  # hides the caller (3GPP TS 22.030, 4.5.4)
+        ("09011234567*", "449011234567"),
+        ("*21*2079460018#", "442079460018"),
+        ("+00449012345678999999", "449012345678"),
+        ("112#", None),
+        ("1471#", None),
+        ("*98", None),
+        ("+44*99", None),
+        ("12345678", None),  # nothing was dropped, nothing is guessed
+        ("#", None),
+        ("", None),
+    ],
+)
+def test_what_a_network_may_make_of_an_unreadable_number_is_known(
+    dialled: str, meant: str | None
+) -> None:
+    found = GB.understand(dialled)
+    assert (Kind.INVALID, None, meant) == (found.kind, found.msisdn, found.meant)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "meant"),
+    [
+        ("+33612345678901234", "33612345678"),  # nine digits and no more, Arcep's numbering plan
+        ("003361234567890", "33612345678"),
+        ("0778845045012345", "447788450450"),
+        ("+3309999999999999", "33099999999"),  # none that is valid: as long as one would be
+        ("+33112", None),
+        ("+999123456789012345", None),
+    ],
+)
+def test_digits_that_are_too_many_are_the_number_that_was_complete_before_them(
+    dialled: str, meant: str | None
+) -> None:
+    found = GB.understand(dialled)
+    assert (Kind.INVALID, meant) == (found.kind, found.meant)
+    assert found.msisdn is not None
+
+
+def test_what_is_understood_means_no_other_number() -> None:
+    for dialled in ("112", "1471", "07788450450", "+33612345678"):
+        assert GB.understand(dialled).meant is None
 
 
 def test_digits_as_long_as_a_local_number_are_not_taken_for_a_foreign_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable
@@ -39,7 +40,8 @@ def test_a_question_is_answered_and_a_refusal_says_why(tmp_path: Path) -> None:
     path = path_of(tmp_path, "router")
 
     async def test(_: Control) -> None:
-        assert {"x": 1} == await asyncio.to_thread(ask, path, "echo", x=1)
+        told = await asyncio.to_thread(ask, path, "echo", x=1, peer=-1)
+        assert {"x": 1, "peer": os.getuid()} == told
         with pytest.raises(UsageError, match="no thing"):
             await asyncio.to_thread(ask, path, "refuse", x="thing")
         with pytest.raises(UsageError, match="another version"):
@@ -76,7 +78,7 @@ def test_a_socket_left_behind_by_a_killed_service_is_taken_over(tmp_path: Path) 
         dead.bind(str(path))
 
     async def test(_: Control) -> None:
-        assert {} == await asyncio.to_thread(ask, path, "echo")
+        assert {"peer": os.getuid()} == await asyncio.to_thread(ask, path, "echo")
 
     serving(path, test)
 
@@ -102,7 +104,7 @@ def test_what_is_no_question_gets_an_error_and_the_socket_goes_on(tmp_path: Path
         writer.write(b"nonsense\n")
         assert b"not understood" in await reader.readline()
         writer.write(b'{"v":1,"op":"echo"}\n')
-        assert b'{"v":1,"answer":{}}\n' == await reader.readline()
+        assert f'{{"v":1,"answer":{{"peer":{os.getuid()}}}}}\n'.encode() == await reader.readline()
         writer.close()
         await writer.wait_closed()
 

@@ -15,8 +15,8 @@ import pytest
 
 from agi import config, ipc
 from agi.asking import Service
+from tests.cli.test_cli import dialdip
 from tests.service import PROGRAM, Running, Site, sandbox, service
-from tests.test_cli import dialdip
 
 VODAFONE = "07788450450"
 PORTED = "07703100200"
@@ -218,7 +218,7 @@ def test_routers_with_different_tables_are_said(site: Site) -> None:
         running.wait_for_log('"event":"reloaded"')
         done = dialdip("--config", str(site.path), "status")
         assert 1 == done.returncode
-        assert "the routers have different tables" in done.stdout
+        assert "the processes have different tables" in done.stdout
 
 
 def test_a_changed_password_takes_effect_and_no_call_is_lost(site: Site) -> None:

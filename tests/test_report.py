@@ -122,14 +122,6 @@ def test_a_refused_reload_of_any_process_is_said(role: str) -> None:
     assert ["a reload was refused"] == [text.partition(":")[0] for text in found]
 
 
-def test_different_tables_are_said_and_named() -> None:
-    told = [router(), router(index=1, table="000002-aaaaaaaa"), dipper()]
-    assert ["the routers have different tables: reload, and see what is refused"] == troubles(*told)
-    service = combine(told, {})["service"]
-    assert isinstance(service, dict)
-    assert "000001-1a2b3c4d and 000002-aaaaaaaa" == service["table"]
-
-
 def test_a_frozen_process_and_a_killed_one_are_told_apart() -> None:
     found = troubles(router(), dipper(), **{"router-1": True, "router-2": False})
     assert "router-1 does not answer: it is frozen" == found[0]
@@ -249,3 +241,61 @@ def test_counts_and_money_of_all_processes_are_added_up() -> None:
     assert [("router-0", 2), ("router-1", 4), ("dipper-0", 0)] == [
         (one["process"], one["calls"]) for one in report["processes"]
     ]
+
+
+def test_processes_with_different_tables_are_named() -> None:
+    (said,) = troubles(router(), router(index=1, table="000002-aaaaaaaa"), dipper())
+    assert said.startswith(
+        "the processes have different tables (router-0 000001-1a2b3c4d, "
+        "router-1 000002-aaaaaaaa, dipper-0 000001-1a2b3c4d)"
+    )
+    service = combine([router(), router(index=1, table="000002-aaaaaaaa")], {})["service"]
+    assert isinstance(service, dict)
+    assert "000001-1a2b3c4d and 000002-aaaaaaaa" == service["table"]
+
+
+def standing(**said: str) -> dict[str, Any]:
+    return {"active": "000001-1a2b3c4d", "copy": "same", **said}
+
+
+def test_a_version_that_is_active_and_runs_nowhere_is_a_trouble() -> None:
+    told = dipper(tables=standing(active="000002-bbbbbbbb"))
+    (said,) = troubles(router(), told)
+    assert "version 000002-bbbbbbbb is active, and 000001-1a2b3c4d runs" in said
+
+
+def test_a_working_copy_that_differs_is_a_hint_and_no_trouble() -> None:
+    found = combine([router(), dipper(tables=standing(copy="differs"))], {})
+    assert [] == found["troubles"]
+    assert ["the tables' working copy differs from what runs: dialdip table diff active"] == (
+        found["hints"]
+    )
+    unreadable = combine([router(), dipper(tables=standing(copy="unreadable"))], {})["hints"]
+    assert "cannot be read" in str(unreadable)
+    assert [] == combine([router(), dipper(tables=standing())], {})["hints"]
+
+
+def test_f39_what_is_damaged_in_the_store_is_said_once_for_all_processes() -> None:
+    alarm = "000002-bbbbbbbb: its snapshot is damaged, it was compiled anew"
+    assert [alarm] == troubles(router(alarms=[alarm]), dipper(alarms=[alarm]))
+    assert ["the store cannot be read"] == troubles(
+        router(), dipper(tables=standing(active="", copy="", store="the store cannot be read"))
+    )
+
+
+def trip(**changed: Any) -> dict[str, Any]:
+    return {"limit": "limits-4", "level": "block", "accounts": 1, "calls": 7, "ago_s": 3, **changed}
+
+
+def test_a31_a_limit_that_stops_calls_is_a_trouble_while_it_lasts() -> None:
+    told = [router(limits=[trip()]), router(index=1, limits=[trip(accounts=2)]), dipper()]
+    assert ["limits.csv line 4 (block) stops calls: 14 so far, of 2 accounts"] == troubles(*told)
+    assert [] == troubles(router(limits=[trip(ago_s=61)]), dipper())
+
+
+def test_decisions_that_are_not_in_the_journal_are_said_and_why() -> None:
+    journal = {"written": 1, "dropped": 3, "waiting": 0, "trouble": "No space left on device"}
+    assert ["3 decisions are not in the journal: No space left on device"] == troubles(
+        router(journal=journal), dipper()
+    )
+    assert [] == troubles(router(journal={**journal, "dropped": 0}), dipper())

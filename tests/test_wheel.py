@@ -34,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "name",
     [
-        "agi/cli.py",
+        "agi/cli/main.py",
         "agi/py.typed",
         "agi/dialdip.toml",
         "agi/routing/errors.csv",

@@ -7,6 +7,7 @@ URL because Asterisk writes that line before anything that a stranger can influe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from agi import names
@@ -19,7 +20,7 @@ from agi.fastagi.protocol import (
     proven,
     read_url,
 )
-from agi.model import CallRequest, Decision
+from agi.model import CallRequest, Decision, Hop
 
 ROUTE: Final = "route"
 HEALTH: Final = "health"
@@ -30,6 +31,7 @@ CALLER: Final = re.compile(r"\+?[0-9]{0,32}|anonymous")
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,6}")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _FLAG: Final = re.compile(r"[01]")
+_DIGIT: Final = re.compile(r"[0-9]")
 _UNIQUEID: Final = re.compile(r"[\x20-\x7e]{1,128}")
 _MISROUTED: Final = frozenset(("h", "i", "t", "T", "s", "e"))
 _OPTIONAL: Final = {
@@ -39,6 +41,7 @@ _OPTIONAL: Final = {
     "d": _MILLISECONDS,
     "age": _SECONDS,
     "nodip": _FLAG,
+    "hops": _DIGIT,
 }
 
 
@@ -82,6 +85,7 @@ def _read_route(query: Query, uniqueid: str) -> CallRequest:
         int(said["d"]) if "d" in said else None,
         int(said["age"]) if "age" in said else None,
         get("nodip") == "1",
+        int(said["hops"]) if "hops" in said else 0,
     )
 
 
@@ -164,16 +168,28 @@ def health(state: str) -> bytes:
     return command(f'SET VARIABLE {names.HEALTH} "{state}"')
 
 
-def worst_line_bytes(hops: tuple[tuple[str, str], ...]) -> int:
-    """Return the longest line that a rule with these trunks can make, in bytes with its LF.
+ANY_UNIQUEID: Final = "u" * 128
+"""As long as a unique id may be; Asterisk's own hold nothing that would have to be escaped."""
 
-    ``hops`` holds (endpoint, technology) of the trunks that may leave together; every other value
-    is taken at its cap, the unique id at 128 bytes without escapes.
+_WIDEST: Final = (
+    *("reject", "127", "9", "999999", "GB", "mobile-or-landline", "yes", "absent"),
+    *("suspicious", "emergency", "9" * 24, "9" * 10),
+)
+"""The longest value of each variable up to the age."""
+
+
+def longest(hops: Sequence[Hop], rule: str, uniqueid: str = ANY_UNIQUEID) -> int:
+    """Return the length in bytes, with its LF, of the longest answer that a rule can make.
+
+    Names of trunks, technologies and the rule are what they are; every other value is taken at its
+    cap, the numbers and ring times of the trunks too: a number may be dialled that long.
+
+    Args:
+        hops: trunks that may leave together, at most nine.
+        rule: the name of the rule.
+        uniqueid: the channel's unique id, as it is before it is escaped.
     """
-    fixed = (
-        *("reject", "127", "9", "999999", "GB", "mobile-or-landline", "yes", "absent"),
-        *("suspicious", "emergency", "9" * 24, "9" * 10, "r" * 32, "t" * 32, "i" * 32),
-    )
-    size = len(_START[len(hops)]) + sum(map(len, fixed)) + len(fixed)
-    size += sum(len(endpoint) + 32 + 4 + len(tech) + 4 for endpoint, tech in hops)
-    return size + 128 + len('"\n')
+    table = decision_id = "-" * 32
+    size = len(_START[len(hops)]) + len(",".join((*_WIDEST, rule, table, decision_id))) + 1
+    size += sum(len(hop.endpoint) + 32 + 4 + len(hop.tech) + 4 for hop in hops)
+    return size + len(escape(uniqueid)) + len('"\n')

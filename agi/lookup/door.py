@@ -2,7 +2,8 @@
 
 Answers leave in the order in which they are found. A router that disconnects ends no lookup: what
 was asked is paid for and fills the cache. What was broadcast lately is said again to a router that
-connects, so that one which was away for a moment misses nothing.
+connects, so that one which was away for a moment misses nothing. What one router counted against
+limits is told to the others, and to nobody later.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from agi.lookup.frames import (
     Ask,
     Drop,
     Frame,
+    Gossip,
     Hello,
     Ping,
     Pong,
@@ -137,6 +139,8 @@ class DipperDoor:
         """Take what a router says (of ``End``)."""
         if type(frame) is Ask and wire.welcome:
             self._look_up(wire, frame)
+        elif type(frame) is Gossip and wire.welcome:
+            self._pass_on(wire, frame)
         elif type(frame) is Ping and wire.welcome:
             wire.send(Pong())
         elif type(frame) is Hello and not wire.welcome:
@@ -156,6 +160,12 @@ class DipperDoor:
             if type(frame) is Purge:
                 wire.send(Purge(frame.provider, frame.seconds_ago + past_s))
             else:
+                wire.send(frame)
+
+    def _pass_on(self, teller: Wire, frame: Gossip) -> None:
+        """Tell the other routers; one that does not read goes without: it counts by itself."""
+        for wire in self._wires:
+            if wire is not teller and wire.welcome and not wire.full:
                 wire.send(frame)
 
     def _look_up(self, wire: Wire, ask: Ask) -> None:

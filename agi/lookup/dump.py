@@ -22,7 +22,7 @@ from typing import BinaryIO, Final, TypeVar
 from agi.errors import Fault
 from agi.lookup.dump_rows import INFO_BITS, Key, Reader
 from agi.model import Msisdn, NumberInfo
-from agi.routing.faults import LIMIT, Faults
+from agi.routing.reading.faults import LIMIT, Faults
 
 MAX_RANGES: Final = 1_000_000
 

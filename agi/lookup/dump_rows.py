@@ -23,7 +23,7 @@ from typing import BinaryIO, Final, NamedTuple
 from agi.errors import Fault
 from agi.model import Line, NumberInfo
 from agi.plmn import Note, canonical
-from agi.routing.faults import Faults, shown
+from agi.routing.reading.faults import Faults, shown
 
 INFO_BITS: Final = 14
 """A row's meaning (network, ported, line) is an index of so many bits; a country needs a few

@@ -12,6 +12,7 @@ Deadlines are absolute seconds of CLOCK_MONOTONIC, which is one clock for all pr
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -32,9 +33,12 @@ from agi.model import (
     Verdicts,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_FRAME: Final = 65_536
 HEAD: Final = 4
+
+MAX_COUNTS: Final = 512
+"""So many counts travel in one frame: at their longest they stay below ``MAX_FRAME``."""
 
 _FAR_S: Final = 1e12
 _Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -44,6 +48,8 @@ _Country = Annotated[str, Meta(pattern=r"\A[A-Z0-9]{0,3}\Z")]
 _Reason = Annotated[str, Meta(pattern=r"\A[a-z0-9_.-]{1,24}\Z")]
 _Account = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{0,32}\Z")]
 _Seconds = Annotated[float, Meta(ge=0, le=_FAR_S)]  # neither infinite nor NaN
+_Meter = Annotated[str, Meta(pattern=r"\A[\x20-\x7e]{1,80}\Z")]
+_Amount = Annotated[float, Meta(ge=0, le=_FAR_S)]
 
 
 class ProtocolFault(DialdipError):
@@ -153,7 +159,16 @@ class Pong(_Frame, frozen=True, gc=False, tag=6):
     """It is."""
 
 
-Frame = Hello | Ask | Found | Purge | Drop | Ping | Pong
+class Gossip(_Frame, frozen=True, gc=False, tag=7):
+    """What a router counted against limits since it last said so; the dipper tells the others."""
+
+    counts: Annotated[tuple[tuple[_Meter, _Amount], ...], Meta(max_length=MAX_COUNTS)]
+
+    def __repr__(self) -> str:
+        return f"Gossip({len(self.counts)})"  # a meter's name may hold a number
+
+
+Frame = Hello | Ask | Found | Purge | Drop | Ping | Pong | Gossip
 
 _decoder: Final[msgspec.msgpack.Decoder[Frame]] = msgspec.msgpack.Decoder(Frame)
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -192,6 +207,13 @@ def found(number: int, finding: Finding) -> Found:
         verdicts.tps,
         verdicts.unsubscribed,
     )
+
+
+def gossip(counts: Sequence[tuple[str, float]]) -> Iterator[Gossip]:
+    """Yield the frames that tell these counts: names of 1 to 80 printable ASCII characters."""
+    for start in range(0, len(counts), MAX_COUNTS):
+        some = counts[start : start + MAX_COUNTS]
+        yield Gossip(tuple((name, _bounded(count)) for name, count in some))
 
 
 def _bounded(seconds: float) -> float:

@@ -12,7 +12,7 @@ import asyncio
 import math
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +21,14 @@ from agi.lookup.frames import (
     Drop,
     Found,
     Frame,
+    Gossip,
     Hello,
     Ping,
     Pong,
     ProtocolFault,
     Purge,
     asked,
+    gossip,
 )
 from agi.lookup.wire import Wire
 from agi.model import Finding, Inquiry, Msisdn, Source
@@ -51,8 +53,9 @@ class DipperLink:
 
     ``clock`` is CLOCK_MONOTONIC in seconds (a loop's ``time``). ``reserve_s`` is kept back from
     every deadline. ``on_purge`` gets an account's name and how many seconds back, ``on_drop`` a
-    number: what this router remembers of them is to be forgotten. ``on_state`` gets every change
-    of ``state``. ``draw`` gives odds in [0, 1) for the pauses between attempts to connect.
+    number: what this router remembers of them is to be forgotten. ``on_gossip`` gets what another
+    router counted against limits. ``on_state`` gets every change of ``state``. ``draw`` gives odds
+    in [0, 1) for the pauses between attempts to connect.
 
     ``late`` counts answers that nobody waited for any more, ``faults`` wires cut for what came.
     """
@@ -64,6 +67,7 @@ class DipperLink:
         clock: Callable[[], float],
         on_purge: Callable[[str, float], None],
         on_drop: Callable[[Msisdn], None],
+        on_gossip: Callable[[Sequence[tuple[str, float]]], None] = lambda _: None,
         on_state: Callable[[str], None] = lambda _: None,
         reserve_s: float = 0.03,
         max_pending: int = 8_192,
@@ -78,6 +82,7 @@ class DipperLink:
         self._clock = clock
         self._on_purge = on_purge
         self._on_drop = on_drop
+        self._on_gossip = on_gossip
         self._on_state = on_state
         self._reserve_s = reserve_s
         self._max_pending = max_pending
@@ -137,6 +142,13 @@ class DipperLink:
             return await answer
         finally:
             self._pending.pop(number, None)
+
+    def tell(self, counts: Sequence[tuple[str, float]]) -> None:
+        """Tell the other routers what this one counted; nobody, while there is no dipper."""
+        wire = self._usable
+        if wire is not None and not wire.full:
+            for frame in gossip(counts):
+                wire.send(frame)
 
     # ---- deadlines -------------------------------------------------------------------------
 
@@ -208,6 +220,8 @@ class DipperLink:
                 self._loop.call_later(PULSE_S, self._pulse, wire)
             case Pong() if wire.welcome:
                 pass
+            case Gossip() if wire.welcome:
+                self._on_gossip(frame.counts)
             case Purge() if wire.welcome:
                 self._on_purge(frame.provider, frame.seconds_ago)
             case Drop() if wire.welcome:

@@ -47,6 +47,17 @@ def test_every_argument_is_read_in_any_order() -> None:
     assert CallRequest("*31#", "", "+442079460123", UNIQUEID) == ask("route?n=*31#&f=+442079460123")
 
 
+def test_a40_the_dialplan_says_how_often_it_has_routed_the_call() -> None:
+    def hops(text: str) -> int:
+        request = ask(text)
+        assert request is not None
+        return request.hops
+
+    assert 0 == hops("route?n=1")
+    assert 0 == hops("route?n=1&hops=0")
+    assert 9 == hops("route?n=1&hops=9")
+
+
 def test_health_is_asked_without_arguments() -> None:
     assert ask("health") is None
     assert "unknown-script" == refusal("health?x=1")
@@ -74,7 +85,7 @@ def test_a3_a_number_outside_its_alphabet_is_refused(number: str) -> None:
 @pytest.mark.parametrize(
     "argument",
     ["a=a/b", "a=" + "x" * 33, "f=bob", "f=+", "g=", "g=-1", "g=1.5", "d=1e3", "age=x", "nodip=yes",
-     "x=1", "N=2", "d=1234567"],
+     "x=1", "N=2", "d=1234567", "hops=", "hops=10", "hops=x", "hops=-1"],
 )  # fmt: skip
 def test_an_argument_outside_its_alphabet_is_refused(argument: str) -> None:
     expected = None if argument == "f=+" else "bad-argument"
@@ -201,10 +212,23 @@ def test_the_worst_line_of_a_rule_is_computed_not_guessed() -> None:
         age_s=9999999999, line=Line.MOBILE_OR_LANDLINE, source=Source.EMERGENCY,
         fraud=Fraud.SUSPICIOUS,
     )  # fmt: skip
-    bound = script.worst_line_bytes((("e" * 40, "PJSIP"),) * 9)
+    bound = script.longest((hop,) * 9, "r" * 32)
     assert bound == len(script.answer(worst, "u" * 128))
     assert all(bound >= len(script.answer(replace(worst, fraud=f), "u" * 128)) for f in Fraud)
     assert bound <= 2047
+    for uniqueid in ("\\" * 128, ',"()[]'):
+        said = script.answer(replace(worst, hops=(hop,)), uniqueid)
+        assert len(said) == script.longest((hop,), "r" * 32, uniqueid)
+
+
+def test_the_worst_line_of_a_rule_is_shorter_with_a_shorter_name_or_endpoint() -> None:
+    hop = Hop("t", "e" * 40, "PJSIP", "9" * 32, 9999)
+    most = script.longest((hop,), "r" * 32)
+    assert most - 31 == script.longest((hop,), "r")
+    assert most - 10 == script.longest((replace(hop, endpoint="e" * 30),), "r" * 32)
+    assert most - 2 == script.longest((replace(hop, tech="SIP"),), "r" * 32)
+    # The number and the ring time are those of some call, not of the one at hand.
+    assert most == script.longest((replace(hop, number="1", ring_s=1),), "r" * 32)
 
 
 def test_a_line_that_asterisk_16_would_not_read_is_refused() -> None:

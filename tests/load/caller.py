@@ -34,10 +34,11 @@ BACKLOG = 100
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One call to place: ``due`` seconds after the start."""
+    """One call to place: ``due`` seconds after the start, for an account if one is named."""
 
     due: float
     number: str
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class _Caller(asyncio.Protocol):
 async def _call(address: tuple[str, int], arrival: Arrival, index: int, start: float) -> Call:
     loop = asyncio.get_running_loop()
     caller = _Caller(index)
-    caller.script = f"route?n={arrival.number}&g=1000"
+    caller.script = f"route?n={arrival.number}&a={arrival.account}&g=1000"
     try:
         async with asyncio.timeout_at(start + arrival.due + PATIENCE_S):
             transport, _ = await loop.create_connection(lambda: caller, *address)

@@ -198,12 +198,16 @@ def files_of(state: Path) -> list[Path]:
 
 
 def kept_in(state: Path, numbers: str) -> dict[str, str]:
-    """Return the files of the state directory; of a store with plain numbers, all but these."""
+    """Return the files of the state directory; where numbers are kept plain, all but these.
+
+    The journal keeps them whatever the store does: past calls are explained by them.
+    """
     kept = {}
     for file in files_of(state):
         if file.is_file():
             text = file.read_bytes().decode("latin-1")
             plain = file.name.startswith("cache.sqlite") and numbers == "plain"
+            plain = plain or file.parent == state / "journal"
             kept[file.name] = text.replace(BLOCK, "") if plain else text
     return kept
 

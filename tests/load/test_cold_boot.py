@@ -92,8 +92,9 @@ def test_f49_with_everything_dead_calls_are_routed_by_the_tables_at_once(
 def test_f49_f37_with_a_full_disk_besides_calls_are_routed_at_once(
     tmp_path: Path, closed_port: int, small_disk: Path
 ) -> None:
-    fill(small_disk)
+    fill(small_disk)  # before any version could be kept: the working copy is served
     ready, took, told, log = boot(tmp_path, closed_port, "sqlite:cache.sqlite")
+    assert "no version kept" in log
     print(f"cold boot, disk full: ready in {ready:.2f} s, first commit in {took:.2f} s")
     print(log[-1500:])
     assert "range" == told["CARRIER_SOURCE"]
@@ -110,6 +111,7 @@ def test_f49_f37_with_a_read_only_disk_besides_calls_are_routed_at_once(
         check=False,
     )
     assert 0 == run.returncode
+    boot(tmp_path, closed_port, "sqlite:cache.sqlite")
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     try:
         ready, took, told, log = boot(tmp_path, closed_port, "sqlite:cache.sqlite")

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi.lookup.frames import (
+    MAX_COUNTS,
     MAX_FRAME,
     Ask,
     Drop,
     Found,
     Frame,
     FrameReader,
+    Gossip,
     Hello,
     Ping,
     Pong,
@@ -24,6 +26,7 @@ from agi.lookup.frames import (
     Purge,
     asked,
     found,
+    gossip,
     write,
 )
 from agi.model import (
@@ -217,3 +220,36 @@ def test_no_number_stands_in_a_repr_or_in_a_fault() -> None:
         FrameReader().feed(raw(4, "+447788450450"))
     assert "7788" not in repr(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_counts_travel_in_frames_that_always_fit() -> None:
+    # 1,100 counts of the longest names: 512 + 512 + 76.
+    counts = [(f"{index:080d}", 0.1) for index in range(1_100)]
+    frames = list(gossip(counts))
+    assert [512, 512, 76] == [len(frame.counts) for frame in frames]
+    assert all(len(sent(frame)) < MAX_FRAME for frame in frames)
+    told = FrameReader().feed(sent(*frames))
+    assert counts == [pair for frame in told if isinstance(frame, Gossip) for pair in frame.counts]
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        [["", 1.0]],
+        [["x" * 81, 1.0]],
+        [["caf\u00e9", 1.0]],
+        [["a\nb", 1.0]],
+        [["a", -1.0]],
+        [["a", math.inf]],
+        [["a", math.nan]],
+        [["a"]],
+        [["a", 1.0, 2.0]],
+        [["a", 1.0]] * (MAX_COUNTS + 1),
+    ],
+)
+def test_counts_that_no_router_makes_are_refused(counts: list[object]) -> None:
+    assert "malformed" == refusal(raw(7, counts))
+
+
+def test_counts_name_numbers_and_are_not_printed() -> None:
+    assert "Gossip(1)" == repr(Gossip((("number customer 447788450450", 1.0),)))

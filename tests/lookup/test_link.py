@@ -24,6 +24,7 @@ from agi.lookup.frames import (
     Drop,
     Frame,
     FrameReader,
+    Gossip,
     Hello,
     Ping,
     Pong,
@@ -64,9 +65,11 @@ class Router:
     def __init__(self, path: Path, **terms: Any) -> None:
         self.states: asyncio.Queue[str] = asyncio.Queue()
         self.orders: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
+        self.heard: asyncio.Queue[tuple[tuple[str, float], ...]] = asyncio.Queue()
         self.link = DipperLink(
             path,
             clock=time.monotonic,
+            on_gossip=lambda counts: self.heard.put_nowait(tuple(counts)),
             on_purge=lambda name, back_s: self.orders.put_nowait((name, back_s)),
             on_drop=lambda number: self.orders.put_nowait((number, 0.0)),
             on_state=self.states.put_nowait,
@@ -196,7 +199,7 @@ def test_a_router_gets_the_dippers_answer(path: Path, loop: Callable[[], Any]) -
             assert KNOWN == await router.link.find(asked_)
             assert asked_ == await finder.asked.get()
             assert 1 == door.connections
-            assert router.link.peer == Hello(1, os.getpid(), 7)
+            assert router.link.peer == Hello(2, os.getpid(), 7)
             assert 0 == router.link.pending
 
     with asyncio.Runner(loop_factory=loop) as runner:
@@ -265,7 +268,7 @@ def test_what_waits_on_a_lost_connection_is_answered_at_once(path: Path) -> None
     async def main() -> None:
         async with false_dipper_of(path) as came, linked(path) as router:
             dipper = await came.get()
-            dipper.say(Hello(1, 1, 1))
+            dipper.say(Hello(2, 1, 1))
             await router.state("connected")
             waiting = asyncio.create_task(router.find())
             assert isinstance(await dipper.hear(), Hello)
@@ -370,7 +373,7 @@ def test_a_silent_dipper_costs_a_second_once_and_then_nobody_anything(path: Path
     async def main() -> None:
         async with false_dipper_of(path) as came, linked(path) as router:
             dipper = await came.get()
-            dipper.say(Hello(1, 1, 1))
+            dipper.say(Hello(2, 1, 1))
             await router.state("connected")
             begun = time.monotonic()
             assert NO_DIPPER == await router.find(within_s=60.0)  # it was stalled meanwhile
@@ -392,7 +395,7 @@ def test_a_dipper_that_does_not_read_is_stalled_before_the_memory_fills(path: Pa
         async with false_dipper_of(path) as came, linked(path, max_pending=100_000) as router:
             dipper = await came.get()
             dipper.reader._transport.pause_reading()  # type: ignore[attr-defined] # as frozen
-            dipper.say(Hello(1, 1, 1))
+            dipper.say(Hello(2, 1, 1))
             await router.state("connected")
             asks = [asyncio.create_task(router.find(within_s=60.0)) for _ in range(50_000)]
             await router.state("stalled")
@@ -408,7 +411,7 @@ def test_a_dipper_that_does_not_read_is_stalled_before_the_memory_fills(path: Pa
         struct.pack(">I", 1 << 20),
         struct.pack(">I", 1) + b"\xc1",
         b"\0\0\0\x02\x91\x06",  # a Pong before the Hello
-        b"\0\0\0\x05\x94\x00\x02\x01\x01",  # a Hello of version 2
+        b"\0\0\0\x05\x94\x00\x01\x01\x01",  # a Hello of version 1
     ],
 )
 def test_a_peer_that_speaks_something_else_is_cut_and_counted(path: Path, said: bytes) -> None:
@@ -467,7 +470,7 @@ def test_a_router_that_does_not_read_is_cut_before_the_memory_fills(path: Path) 
     async def main() -> None:
         async with opened(path) as door, knocking(path) as router:
             router.reader._transport.pause_reading()  # type: ignore[attr-defined] # as if frozen
-            router.say(Hello(1, 1, 1))
+            router.say(Hello(2, 1, 1))
             ask = asked(1, Inquiry(ONE, time.monotonic() + 60))
             while door.slow == 0:
                 router.say(*[ask] * 1_000)
@@ -596,12 +599,53 @@ def test_beyond_what_the_dipper_can_hold_questions_are_shed(path: Path) -> None:
         finder = Answers()
         held = finder.hold(ONE)
         async with opened(path, finder) as door, knocking(path) as router:
-            router.say(Hello(1, 1, 1))
+            router.say(Hello(2, 1, 1))
             assert isinstance(await router.hear(), Hello)
             deadline = time.monotonic() + 60
             router.say(*(asked(n, Inquiry(ONE, deadline)) for n in range(doors.MAX_ASKS + 1)))
             assert found(doors.MAX_ASKS, SHED) == await router.hear()
             assert doors.MAX_ASKS == door.asks
             held.cancel()
+
+    run(main)
+
+
+def test_what_a_router_counted_is_told_to_the_others_and_not_to_itself(path: Path) -> None:
+    async def main() -> None:
+        async with opened(path), linked(path) as one, linked(path) as two, linked(path) as three:
+            for router in (one, two, three):
+                await router.state("connected")
+            one.link.tell([("block customer 88213", 3.0)])
+            two.link.tell([("number customer 88213", 1.0)])
+            async with asyncio.timeout(PATIENCE_S):
+                assert (("block customer 88213", 3.0),) == await two.heard.get()
+                assert (("number customer 88213", 1.0),) == await one.heard.get()
+                both = {await three.heard.get(), await three.heard.get()}
+            assert 2 == len(both)
+            assert one.heard.empty()
+            assert two.heard.empty()
+
+    run(main)
+
+
+def test_without_a_dipper_counts_are_told_to_nobody(path: Path) -> None:
+    async def main() -> None:
+        async with linked(path) as router:
+            router.link.tell([("a", 1.0)] * 5_000)
+            async with opened(path):
+                await router.state("connected")
+                assert KNOWN == await router.find()
+            assert router.heard.empty()
+
+    run(main)
+
+
+def test_counts_before_a_greeting_cut_the_wire(path: Path) -> None:
+    async def main() -> None:
+        async with opened(path) as door, knocking(path) as stranger:
+            assert isinstance(await stranger.hear(), Hello)
+            stranger.say(Gossip((("a", 1.0),)))
+            assert await stranger.hear() is None
+            assert 1 == door.faults
 
     run(main)

@@ -97,7 +97,7 @@ class Builder:
 
     @staticmethod
     def _refuse_faulty(site: Site, last: Step) -> None:
-        from agi.routing import files  # noqa: PLC0415 - only to say it well
+        from agi.routing.reading import files  # noqa: PLC0415 - only to say it well
 
         try:
             files.load(site.tables, 1)

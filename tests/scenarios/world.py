@@ -24,6 +24,7 @@ from agi.books import Books
 from agi.config import Loaded
 from agi.dipper import Dipper, freshness_of
 from agi.e164 import NumberingPlan
+from agi.journal.writer import NoJournal
 from agi.lookup import events
 from agi.lookup.dump import Dump
 from agi.lookup.failures import Failures
@@ -39,7 +40,7 @@ from agi.metrics import Metrics
 from agi.model import ErrorRule, Finding, Inquiry, Msisdn
 from agi.router import Router
 from agi.router_process import VERDICTS_S, prices_of
-from agi.routing import files
+from agi.routing.reading import files
 from agi.routing.table import Table
 from agi.settings import Cache, Config
 from agi.tally import Tally
@@ -256,9 +257,11 @@ class Stage:
             deadline_s=config.fastagi.deadline_ms / 1000,
             draw=Even().random,
             clock=self._loop.time,
+            wall=self.epoch,
             id_prefix="scn",
             metrics=Metrics(),
             log=self.log,
+            journal=NoJournal(),
         )
 
     # ---- what happens --------------------------------------------------------------------

@@ -1,55 +1,15 @@
-"""The verbs about files: tables, configuration, what is shipped."""
+"""The verbs about files: the configuration, and what is shipped."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from agi import config, exits
-from agi.cli_options import as_json, loaded, pass_context, path_of, with_config
-from agi.errors import ConfigurationError, Fault, TableError
-
-if TYPE_CHECKING:
-    from agi.routing.table import Table
-
-
-@click.group()
-def table() -> None:
-    """The routing tables."""
-
-
-@table.command("check")
-@with_config
-@click.argument("directory", required=False, type=click.Path(path_type=Path))
-@as_json
-@pass_context
-def table_check(context: click.Context, *, directory: Path | None, as_json: bool) -> int:
-    """Check a directory of tables: every fault at once at file:line:column."""
-    from agi import views
-    from agi.routing import files
-
-    settings = None if directory else loaded(context)
-    path = settings.tables if settings else Path(directory or "")
-    try:
-        tables = files.load(path, 0)
-    except TableError as faulty:
-        views.faults(faulty.faults, f"{path}: refused", as_json=as_json)
-        return exits.NO
-    unasked = [] if settings is None else _unasked(settings, tables.table)
-    views.checked(path, tables, unasked, as_json=as_json)
-    return exits.YES
-
-
-def _unasked(settings: config.Loaded, tables: Table) -> list[Fault]:
-    """Return a warning for each screen that accounts want and no provider is asked for."""
-    from agi.accounts import unasked_screens
-
-    file = str(settings.tables / "accounts.csv")
-    found = unasked_screens(settings.config.providers, tables.screens_wanted)
-    return [Fault(file, 0, 0, what, warning=True) for what in found]
+from agi.cli.options import as_json, loaded, pass_context, path_of, with_config
+from agi.errors import ConfigurationError, Fault
 
 
 @click.group("config")

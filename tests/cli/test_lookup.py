@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_cli import CLEAN, dialdip
 from tests.service import PROGRAM, Site, sandbox, service, started
-from tests.test_cli import CLEAN, dialdip
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import time
 import click
 
 from agi import exits, ipc
-from agi.cli_options import as_json, fastagi, loaded, pass_context, service, with_config
-from agi.errors import Unreachable, UsageError
+from agi.cli.options import as_json, fastagi, loaded, pass_context, service, with_config
+from agi.errors import UsageError
 
 
 @click.command()
@@ -88,53 +88,6 @@ def lookup(  # noqa: PLR0913 - one for each option
         answers = list(progress(found, len(numbers), "looking up"))
     views.lookups(answers, as_json=as_json)
     return exits.YES if all(answer.get("mccmnc") for answer in answers) else exits.NO
-
-
-@click.command()
-@with_config
-@click.argument("number")
-@click.option("--from", "caller", metavar="N", help="The caller; no column asks for it yet.")
-@click.option("--account", default="", metavar="A", help="The account that calls.")
-@click.option("--mccmnc", metavar="NETWORK", help="Suppose that this network serves it.")
-@click.option("--lookup", "paid", is_flag=True, help="Ask the provider; may cost money.")
-@as_json
-@pass_context
-def explain(  # noqa: PLR0913 - one for each option
-    context: click.Context,
-    *,
-    number: str,
-    caller: str | None,
-    account: str,
-    mccmnc: str | None,
-    paid: bool,
-    as_json: bool,
-) -> int:
-    """Say which rule wins for a number, which lose, and why. Spends nothing unless asked."""
-    del caller  # accepted so that scripts need not change when the column comes
-    if paid and mccmnc is not None:
-        raise UsageError("--lookup and --mccmnc: one asks for the network, the other supposes it")
-    from agi import views
-
-    try:
-        answer = ipc.ask(
-            service(context).router,
-            "explain",
-            number=number,
-            mccmnc=mccmnc,
-            lookup=paid,
-            account=account,
-            timeout_s=10,
-        )
-        by = "the running service"
-    except Unreachable:
-        if paid:
-            raise
-        from agi.local import explain_locally
-
-        answer = explain_locally(loaded(context), number, mccmnc, account)
-        by = "the tables on disk: the service does not run"
-    views.explanation(answer, by, as_json=as_json)
-    return exits.YES
 
 
 @click.command()

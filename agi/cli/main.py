@@ -5,6 +5,7 @@ What a verb returns is its exit status; how it ends otherwise is the business of
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 from importlib.metadata import version
@@ -13,8 +14,9 @@ from typing import Final
 
 import click
 
-from agi import cli_files, cli_questions, exits
-from agi.cli_options import loaded, pass_context, with_config
+from agi import exits
+from agi.cli import doctor, explain, files, questions, tables
+from agi.cli.options import loaded, pass_context, with_config
 from agi.errors import UsageError
 
 
@@ -31,12 +33,16 @@ def dialdip() -> None:
 
 
 VERBS: Final = (
-    *(cli_questions.ask, cli_questions.lookup, cli_questions.explain, cli_questions.status),
-    *(cli_questions.providers, cli_questions.cache, cli_questions.forget, cli_questions.reload),
-    *(cli_files.table, cli_files.config_, cli_files.install),
+    *(questions.ask, questions.lookup, explain.explain, questions.status),
+    *(questions.providers, questions.cache, questions.forget, questions.reload),
+    *(tables.table, files.config_, doctor.doctor, files.install),
 )
 for verb in VERBS:
     dialdip.add_command(verb)
+for verb in tables.ALSO_PLAIN:
+    plain = copy.copy(verb)
+    plain.hidden = True  # --help shows them once, under `table`
+    dialdip.add_command(plain)
 
 
 @dialdip.command()

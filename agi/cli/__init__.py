@@ -1,0 +1,1 @@
+"""The command ``dialdip``, a file for each group of verbs."""

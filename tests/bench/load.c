@@ -4,6 +4,8 @@
  * starts when one ends. A call: connect, send the environment in Asterisk's order and in so many
  * writes, answer each command line with "200 result=1", on the server's end of file send "HANGUP"
  * and close. The latency runs from connect() to the line that carries the commit.
+ * With --per-second an open loop: a call starts when it is due, however slow the answers are, if
+ * fewer than --at-once are open, and its latency runs from when it was due.
  *
  * It prints one JSON object. Times are microseconds.
  */
@@ -21,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,15 +43,16 @@ static struct {
     const char *host, *url;
     int port, at_once, segments, any_commit;
     long calls;
-    double timeout_us;
+    double timeout_us, per_second;
 } option = {.url = "route?n={n}&g=1000", .at_once = 50, .segments = 2, .calls = 1000,
             .timeout_us = 5e6};
 
 static char *numbers[MAX_NUMBERS];
-static long number_count, started, ended, commits, errors;
+static long number_count, started, ended, commits, errors, due;
+static double begun_us;
 static double *latencies;
 static struct call *calls;
-static int epoll;
+static int epoll, timer = -1;
 
 static void die(const char *format, ...)
 {
@@ -163,7 +167,8 @@ static void start_call(struct call *call)
     call->have = 0;
     call->committed = call->connected = 0;
     started++;
-    call->since = now_us();
+    call->since = option.per_second > 0 ? begun_us + (double)started * 1e6 / option.per_second
+                                        : now_us();
     /* On loopback the handshake is over when connect() returns EINPROGRESS: try before waiting. */
     if (connect(call->fd, (struct sockaddr *)&option.to, sizeof option.to) && errno != EINPROGRESS) {
         end_call(call, 1);
@@ -244,11 +249,37 @@ static void give_up_on_the_late(double now)
             end_call(&calls[i], 1);
 }
 
+static int may_start(void)
+{
+    return started < option.calls && (option.per_second <= 0 || started < due);
+}
+
 static void refill(void)
 {
-    for (int i = 0; i < option.at_once; i++)
-        while (calls[i].fd < 0 && started < option.calls)
+    for (int i = 0; i < option.at_once && may_start(); i++)
+        while (calls[i].fd < 0 && may_start())
             start_call(&calls[i]);
+}
+
+static void start_timer(void)
+{
+    long every_ns = (long)(1e9 / option.per_second);
+    struct timespec every = {.tv_sec = every_ns / 1000000000, .tv_nsec = every_ns % 1000000000};
+    struct itimerspec times = {.it_interval = every, .it_value = every};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    if (timer < 0 || timerfd_settime(timer, 0, &times, NULL) ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event))
+        die("timer: %s", strerror(errno));
+}
+
+static void calls_are_due(double now)
+{
+    uint64_t ticks;
+    if (read(timer, &ticks, sizeof ticks) < 0 && errno != EAGAIN)
+        die("timer: %s", strerror(errno));
+    due = (long)((now - begun_us) * option.per_second / 1e6);
+    refill();
 }
 
 static void run(void)
@@ -259,11 +290,15 @@ static void run(void)
         int count = epoll_wait(epoll, events, 256, 100);
         for (int i = 0; i < count; i++) {
             struct call *call = events[i].data.ptr;
+            if (!call) {
+                calls_are_due(now_us());
+                continue;
+            }
             if (call->fd >= 0 && !call->connected)
                 connected(call);
             else if (call->fd >= 0)
                 readable(call);
-            while (call->fd < 0 && started < option.calls)
+            while (call->fd < 0 && may_start())
                 start_call(call);
         }
         double now = now_us();
@@ -313,6 +348,7 @@ static void usage(void)
 {
     die("usage: load HOST PORT --numbers FILE [--calls N] [--at-once N] [--url TEMPLATE]\n"
         "            [--segments N] [--cpu N] [--timeout-ms N] [--any-commit]\n"
+        "            [--per-second N]\n"
         "HOST is an IPv4 address; {n} in TEMPLATE becomes the number.");
 }
 
@@ -335,6 +371,7 @@ static void read_options(int count, char **word)
         else if (!strcmp(name, "--at-once")) option.at_once = atoi(value);
         else if (!strcmp(name, "--url")) option.url = value;
         else if (!strcmp(name, "--segments")) option.segments = atoi(value);
+        else if (!strcmp(name, "--per-second")) option.per_second = atof(value);
         else if (!strcmp(name, "--cpu")) pin(atoi(value));
         else if (!strcmp(name, "--timeout-ms")) option.timeout_us = atof(value) * 1e3;
         else usage();
@@ -347,7 +384,7 @@ int main(int count, char **word)
     option.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)option.port)};
     if (inet_pton(AF_INET, option.host, &option.to.sin_addr) != 1 || !number_count ||
         option.calls < 1 || option.at_once < 1 || option.at_once > MAX_AT_ONCE ||
-        option.segments < 1 || strlen(option.url) > 400)
+        option.segments < 1 || option.per_second < 0 || strlen(option.url) > 400)
         usage();
     latencies = calloc((size_t)option.calls, sizeof *latencies);
     calls = calloc((size_t)option.at_once, sizeof *calls);
@@ -356,9 +393,11 @@ int main(int count, char **word)
         die("no memory");
     for (int i = 0; i < option.at_once; i++)
         calls[i].fd = -1;
-    double since = now_us();
+    begun_us = now_us();
+    if (option.per_second > 0)
+        start_timer();
     refill();
     run();
-    report((now_us() - since) / 1e6);
+    report((now_us() - begun_us) / 1e6);
     return 0;
 }

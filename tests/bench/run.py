@@ -1,4 +1,4 @@
-"""The benchmark: calls, table, loop, hop and tiers, one table each. It fails on no figure.
+"""The benchmark: calls, tables, loop, hop and tiers, part by part. It fails on no figure.
 
 usage: python tests/bench/run.py [--only PART]... [--rounds N] [--calls N] [--segments N]
                                  [--starts N] [--entries N]... [--dialdip PROGRAM]
@@ -11,20 +11,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import matching, pauses, service, tiers, warm
+from tests.bench import matching, pauses, reloading, service, table_bench, tables, tiers, warm
 from tests.bench.build import HERE, NoCompiler
 from tests.bench.processes import DidNotStart
 
 PARTS: Final = {
     "warm": "Warm calls, the whole service",
     "matching": "The table's questions before a lookup",
+    "tables": "Tables of any size: compiled, loaded, asked",
+    "reload": "Warm calls while big tables are replaced",
     "pauses": "Pauses of a router's event loop under calls",
     "hop": "The hop from router to dipper and back",
     "tiers": "The tiers: hit, miss and put",
@@ -41,41 +43,65 @@ class Plan:
     loop_calls: int = 100_000
     seconds: float = 5.0
     matches: int = 50_000
+    sizes: tuple[tables.Size, ...] = table_bench.SIZES
+    reload: reloading.Plan = field(default_factory=reloading.Plan)
 
 
 def report(folder: Path, plan: Plan) -> Iterator[str]:
     """Measure part by part and yield the lines as they come."""
     for part in plan.parts:
         yield f"== {part}: {PARTS[part]}"
-        yield from _part(part, folder, plan)
+        yield from _part(part, folder / part, plan)
         yield ""
 
 
-def _part(part: str, folder: Path, plan: Plan) -> Iterable[str]:
-    place = folder / part
+def _part(part: str, place: Path, plan: Plan) -> Iterable[str]:
     place.mkdir()
-    match part:
-        case "warm":
-            return warm.lines(warm.measure(place, plan.warm), plan.warm)
-        case "matching":
-            return matching.measure(place, plan.matches)
-        case "pauses":
-            seen = [pauses.watch(place / str(n), n, plan.loop_calls) for n in plan.entries]
-            return pauses.lines(seen)
-        case "hop":
-            return _hop(plan.seconds)
-    return (
-        line
-        for tier, entries, figures in tiers.measure(plan.entries, plan.seconds)
-        for line in tiers.lines(tier, entries, figures)
-    )
+    return _MEASURES[part](place, plan)
 
 
-def _hop(seconds: float) -> list[str]:
-    command = [sys.executable, str(HERE / "hop.py"), "--seconds", str(seconds)]
+def _warm(place: Path, plan: Plan) -> Iterable[str]:
+    return warm.lines(warm.measure(place, plan.warm), plan.warm)
+
+
+def _matching(place: Path, plan: Plan) -> Iterable[str]:
+    return matching.measure(place, plan.matches)
+
+
+def _tables(place: Path, plan: Plan) -> Iterable[str]:
+    return table_bench.measure(place, plan.warm.dialdip, plan.sizes, plan.matches)
+
+
+def _reload(place: Path, plan: Plan) -> Iterable[str]:
+    again = replace(plan.reload, dialdip=plan.warm.dialdip)
+    return reloading.lines(reloading.measure(place, again), again)
+
+
+def _pauses(place: Path, plan: Plan) -> Iterable[str]:
+    return pauses.lines([pauses.watch(place / str(n), n, plan.loop_calls) for n in plan.entries])
+
+
+def _tiers(_place: Path, plan: Plan) -> Iterable[str]:
+    for tier, entries, figures in tiers.measure(plan.entries, plan.seconds):
+        yield from tiers.lines(tier, entries, figures)
+
+
+def _hop(_place: Path, plan: Plan) -> Iterable[str]:
+    command = [sys.executable, str(HERE / "hop.py"), "--seconds", str(plan.seconds)]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return done.stdout.splitlines()
+
+
+_MEASURES: Final[Mapping[str, Callable[[Path, Plan], Iterable[str]]]] = {
+    "warm": _warm,
+    "matching": _matching,
+    "tables": _tables,
+    "reload": _reload,
+    "pauses": _pauses,
+    "hop": _hop,
+    "tiers": _tiers,
+}
 
 
 def arguments() -> Plan:

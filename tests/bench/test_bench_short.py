@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import matching, pauses, ticks, warm
+from tests.bench import matching, pauses, reloading, table_bench, tables, ticks, warm
 from tests.bench.build import NoCompiler, build
 from tests.bench.run import PARTS, Plan, report
+from tests.bench.tables import SMALL
 
 
 @pytest.fixture(autouse=True)
@@ -43,19 +44,40 @@ def test_a_full_router_answers_every_call_while_its_loop_is_watched(tmp_path: Pa
 
 
 def test_every_other_part_prints_its_lines(tmp_path: Path) -> None:
-    parts = ("matching", "hop", "tiers")
-    plan = Plan(parts=parts, entries=(6_000,), seconds=0.1, matches=10)
+    parts = ("matching", "tables", "hop", "tiers")
+    plan = Plan(parts=parts, entries=(6_000,), seconds=0.1, matches=10, sizes=(SMALL,))
     printed = list(report(tmp_path, plan))
-    assert {"warm", "pauses", *parts} == set(PARTS)
+    assert {"warm", "pauses", "reload", *parts} == set(PARTS)
     assert list(parts) == [line.split()[1].strip(":") for line in printed if line[:2] == "=="]
-    assert 22 <= len(printed)  # more when a pause had to be listed
+    assert 28 <= len(printed)  # more when a pause had to be listed
+
+
+def test_tables_replaced_under_calls_cost_none_of_them(tmp_path: Path) -> None:
+    plan = reloading.Plan(SMALL, rate=200, seconds=1.0, rounds=1)
+    seen = reloading.measure(tmp_path / "reload", plan)
+    assert [200, 200, 200, 200] == [load.commits for (load,) in seen.loads.values()]
+    assert 0 == sum(load.errors for (load,) in seen.loads.values())
+    assert 2 <= seen.switches
+    assert {"little", "large"} == set(seen.ready_s)
+    for rss, share in seen.memory.values():
+        assert 0 < share <= rss < 2_000
+    assert 9 == len(list(reloading.lines(seen, plan)))
+
+
+def test_what_is_measured_of_a_table_are_figures(tmp_path: Path) -> None:
+    found = table_bench.alone(tables.write(tmp_path, SMALL), 100)
+    assert (60, 300, 200) == (found["rules"], found["ranges"], found["policy"])
+    assert 0 < found["compile_s"] < 60
+    assert 0 < found["read_s"] + found["table_s"] < 10
+    for spent in found["asked_us"].values():
+        assert 0 < spent["p50"] <= spent["p99"]
 
 
 def test_the_large_table_of_the_benchmark_is_one(tmp_path: Path) -> None:
     table = matching.large(tmp_path / "large")
     assert 2_000 < len(table.rules)
-    assert table.dip_matters(*matching.BRITISH)
-    assert table.dip_matters(*matching.AMERICAN)
+    assert table.dip_matters(matching.BRITISH)
+    assert table.dip_matters(matching.AMERICAN)
 
 
 @pytest.mark.parametrize(

@@ -66,13 +66,16 @@ class Contender:
     url: str
     any_commit: bool = False
 
-    def load(self, numbers: Path, calls: int, at_once: int, segments: int) -> Load:
-        """Run the generator once."""
+    def load(
+        self, numbers: Path, calls: int, at_once: int, segments: int, per_second: int = 0
+    ) -> Load:
+        """Run the generator once; with ``per_second`` calls come at that rate, else in turn."""
         host, port = self.process.address
         command = [
             str(build("load")), host, str(port), "--numbers", str(numbers), "--url", self.url,
             "--calls", str(calls), "--at-once", str(at_once), "--segments", str(segments),
             "--cpu", str(generator_cpu()), *(["--any-commit"] if self.any_commit else []),
+            "--per-second", str(per_second),
         ]  # fmt: skip
         before = self.process.cpu_s()
         done = subprocess.run(command, check=True, capture_output=True, timeout=300)

@@ -73,38 +73,6 @@ def _screens(answer: Answer) -> str:
     return _shown(", ".join(said))
 
 
-def explanation(answer: Answer, by: str, *, as_json: bool) -> None:
-    """Show which rule won and which lost."""
-    if as_json:
-        document({**answer, "by": by})
-        return
-    screen = Screen()
-    decision = answer["decision"]
-    screen.facts(
-        [
-            ("dialled", f"{answer['dialled']} ({answer['kind']})"),
-            ("number", f"{_shown(answer['number'])} {answer['country']} {_shown(answer['line'])}"),
-            ("network", f"{_shown(answer['mccmnc'])} ({answer['source']}, {answer['reason']})"),
-            ("table", f"{decision['table']}, by {by}"),
-        ]
-    )
-    screen.table(
-        ("rule", "line", "result"),
-        [
-            [step["rule"], _shown(step["line"] or None), _outcome(step["failed"])]
-            for step in answer["steps"]
-        ],
-    )
-    if decision["action"] == "reject":
-        screen.line(f"reject with cause {decision['cause']}", "bad")
-    for index, hop in enumerate(decision["trunks"], 1):
-        screen.line(f"{index}. {hop['tech']}/{hop['number']}@{hop['endpoint']}, {hop['ring_s']} s")
-
-
-def _outcome(failed: str) -> tuple[str, str]:
-    return (f"{failed} does not match", "dim") if failed else ("wins", "good")
-
-
 def reloaded(answer: Answer, *, as_json: bool) -> None:
     """Show what runs after a reload, and what of the file has to wait for a restart."""
     if as_json:

@@ -6,7 +6,9 @@ by what went wrong, and the first of a kind is logged.
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -31,6 +33,12 @@ BATCH: Final = 500
 
 LINGER_S: Final = 0.25
 """How long a record waits for others."""
+
+ROWS_AT_ONCE: Final = 16
+"""Records packed, some 3 us each, before a call that waits for the interpreter may have it."""
+
+NICE: Final = 10
+"""How far the thread stands back behind those that answer calls, where they share a CPU."""
 
 END_S: Final = 2.0
 """How long an ending process waits for its last records to be written."""
@@ -193,6 +201,8 @@ class DiskJournal:
     # ---- the thread ----------------------------------------------------------------------
 
     def _work(self) -> None:
+        # Linux has a nice value for each thread (setpriority(2), "C library/kernel differences").
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         self._disk.sweep()
         while self._going:
             self._wake.wait(LINGER_S)
@@ -210,9 +220,14 @@ class DiskJournal:
             done.set()
 
     def _rows(self) -> list[Row]:
-        count = min(BATCH, len(self._waiting))
-        rows = [self._row(self._waiting.popleft()) for _ in range(count)]
-        return [row for row in rows if row is not None]
+        rows = []
+        for index in range(min(BATCH, len(self._waiting))):
+            row = self._row(self._waiting.popleft())
+            if row is not None:
+                rows.append(row)
+            if index % ROWS_AT_ONCE == 0:
+                time.sleep(0)  # lets go of the interpreter
+        return rows
 
     def _row(self, noted: Noted) -> Row | None:
         try:

@@ -39,8 +39,8 @@ class Run:
         return self.control + self.outage
 
 
-SHORT = Run(control=2.5, outage=4.0, flap=2, after=8.2, share=0.8)
-"""One slow request makes its eight numbers stale, and 330 are asked again in the last 3.2 s."""
+SHORT = Run(control=2.5, outage=4.0, flap=2, after=8.2)
+"""One slow request makes its eight numbers stale: 330 are asked again in the last 3.2 s, not 60."""
 
 LONG = Run(control=20.0, outage=60.0, flap=5, after=15.0, slack=0.1, share=0.95)
 

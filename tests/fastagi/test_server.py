@@ -273,7 +273,8 @@ def test_f11_a_drip_of_an_environment_ends_at_its_deadline(run: Callable[..., No
         writer.write(b"agi_network: y")
         assert await reader.read() == b""
         assert Ending.LATE == (await rig.ended()).ending
-        assert 0.1 <= loop.time() - start < 2
+        # uvloop's clock counts whole milliseconds: a difference may show one less than it was.
+        assert 0.099 < loop.time() - start < 2
         writer.close()
 
     run(test, limits=Limits(environment_s=0.1))

@@ -22,10 +22,7 @@ SYSTEM_PATH: Final = Path("/etc/dialdip/dialdip.toml")
 MIN_KEY_BYTES: Final = 16
 """Shorter keys of keyed numbers are guessed; see ``agi.lookup.tiers.keys``."""
 
-NOT_YET: Final = {
-    "asterisk": "the AMI listener comes later",
-    "web": "the HTTP port comes later",
-}
+NOT_YET: Final[dict[str, str]] = {}
 """Sections that are checked for form but have no effect in this version."""
 
 _WORDS: Final = {

@@ -160,6 +160,9 @@ class Tables(_Section):
     timezone: Annotated[str, AfterValidator(_zone)] = Field(
         "UTC", description="of times and dates in the tables"
     )
+    life_raft: str | None = Field(
+        None, description="a dialplan file written at each activation; off unless set"
+    )
 
 
 class Fresh(_Section):
@@ -219,6 +222,14 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 asked."""
 
 
+class Probe(_Section):
+    """A number whose network is known: asked now and then, to see that answers are right."""
+
+    number: str = Field(pattern=r"^[1-9][0-9]{4,14}$", description="E.164 digits")
+    mccmnc: str = Field(pattern=r"^[0-9]{5,6}$", description="the network that it is in")
+    every_s: int = Field(300, ge=10, le=86_400, description="each asking costs what a lookup costs")
+
+
 class ProviderAccount(_Section):
     """One account at one provider system; they are asked in the order of the file."""
 
@@ -249,6 +260,7 @@ class ProviderAccount(_Section):
     mode: Literal["sync", "async"] = "sync"
     types: tuple[str, ...] = Field((), strict=False)
     path: str | None = Field(None, description="the dump of kind file")
+    probe: Probe | None = Field(None, description="off unless set")
 
     @property
     def endpoint(self) -> str:
@@ -280,6 +292,37 @@ class Asterisk(_Section):
     port: int = Field(5038, ge=1, le=65535)
     username: str
     password: Secret
+
+
+class Kpi(_Section):
+    """How ended calls are read: Q.850 causes; what stands nowhere is the network's failure."""
+
+    user_causes: tuple[Annotated[int, Field(ge=0, le=127)], ...] = Field(
+        (16, 17, 19, 20, 31), description="the called user's doing", strict=False
+    )
+    rejected_causes: tuple[Annotated[int, Field(ge=0, le=127)], ...] = Field(
+        (21,), description="this call was refused", strict=False
+    )
+    number_causes: tuple[Annotated[int, Field(ge=0, le=127)], ...] = Field(
+        (1, 22, 28), description="the number is at fault", strict=False
+    )
+    countries: int = Field(250, ge=1, le=1_000, description="kept apart; others are `other`")
+    networks: int = Field(500, ge=1, le=5_000, description="kept apart; others are `other`")
+
+
+class Health(_Section):
+    """When a trunk is passed over; see docs/health.md."""
+
+    enabled: bool = True
+    window: int = Field(20, ge=10, le=1_000, description="latest attempts that are looked at")
+    min_samples: int = Field(10, ge=1, le=1_000, description="with fewer, only a row of failures")
+    down_row: int = Field(5, ge=2, le=100, description="so many failures in a row: down")
+    down_share: float = Field(0.6, ge=0.05, le=1, description="of failures: down", strict=False)
+    degraded_share: float = Field(0.3, ge=0.01, le=1, description="degraded", strict=False)
+    up_share: float = Field(0.15, ge=0, le=1, description="below it: up again", strict=False)
+    retry_s: int = Field(10, ge=1, le=3_600, description="down for so long, then on trial")
+    longest_retry_s: int = Field(25, ge=1, le=3_600, description="doubled up to this")
+    trial_share: float = Field(0.1, ge=0.01, le=0.5, description="of first calls", strict=False)
 
 
 class Web(_Section):
@@ -318,6 +361,8 @@ class Config(_Section):
     providers: tuple[ProviderAccount, ...] = Field((), strict=False)
     hooks: Hooks = Hooks()
     asterisk: tuple[Asterisk, ...] = Field((), strict=False)
+    kpi: Kpi = Kpi()
+    health: Health = Health()
     web: Web = Web()
     journal: Journal = Journal()
     log: Log = Log()

@@ -1,0 +1,1 @@
+"""How calls ended: Asterisk's manager interface (AMI), read; attempts, figures, trouble."""

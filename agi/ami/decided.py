@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -23,8 +25,8 @@ class Decided(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     id: str
     uniqueid: str
-    at: float
-    seconds: float
+    at: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
     country: str
     mccmnc: str
     hops: tuple[Hopped, ...]

@@ -6,7 +6,7 @@ made of plain JSON values. It draws no dice, counts nothing and asks nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -22,7 +22,9 @@ from agi.model import (
 )
 from agi.routing.choose import by_range, decide, facts_of, left_out, never
 from agi.routing.limits import Limit
-from agi.routing.rule import Facts
+from agi.routing.prospect import Prospect, remembered
+from agi.routing.rule import Facts, Pick
+from agi.routing.standing import State
 from agi.routing.table import Table, Way
 from agi.routing.trunk import Trunk
 
@@ -30,6 +32,11 @@ EXPLAINED: Final = "explained"
 """The id of a decision that no call got."""
 
 _POLICY: Final = "policy-"
+_DOES: Final = {
+    State.DOWN: "behind the others",
+    State.TRIAL: "behind the others for most calls",
+    State.DEGRADED: "at half its weight",
+}
 _LIMITED: Final = (Kind.E164, Kind.INVALID)
 
 
@@ -38,12 +45,13 @@ def as_written() -> float:
     return 0.0
 
 
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - as decide()
     table: Table,
     context: CallContext,
     finding: Finding,
     closed: Callable[[Trunk], bool] = never,
     fullness: Callable[[Limit, str, str], float | None] | None = None,
+    prospect: Prospect | None = None,
 ) -> dict[str, object]:
     """Return where a call goes and why, as JSON values.
 
@@ -54,13 +62,14 @@ def explain(
         closed: which trunks have had their calls of this second.
         fullness: how full a limit is for this account and number, 1 being its calls, None where
             it has none; None where nobody counts.
+        prospect: how the trunks stand, None where nobody says or it matters to no call.
     """
-    decision = decide(table, context, finding, as_written, EXPLAINED, closed)
+    decision = decide(table, context, finding, as_written, EXPLAINED, closed, prospect)
     known = by_range(table, context.dialled, finding)
     facts = facts_of(context, known)
     by = _decider(decision, known)
     way = table.match(facts) if by == "routes.csv" else None
-    passed = () if way is None else left_out(table, way, context, closed)
+    passed = () if way is None else left_out(table, way, context, closed, prospect)
     return {
         **_call(context, facts, table.compiled.timezone),
         **_known(known),
@@ -68,7 +77,7 @@ def explain(
         "decided_by": by,
         "decision": _told(decision),
         "steps": _steps(table, facts) if way is not None else [_instead(decision, known, by)],
-        "tiers": [] if way is None else _tiers(table, way, decision, dict(passed)),
+        "tiers": [] if way is None else _tiers(table, way, decision, dict(passed), prospect),
         "left_out": [{"trunk": name, "why": why} for name, why in passed],
         "limits": _limits(table, context, fullness),
         "dip_could_change_it": _dip_matters(table, context),
@@ -179,13 +188,19 @@ def _steps(table: Table, facts: Facts) -> list[dict[str, object]]:
 
 
 def _tiers(
-    table: Table, way: Way, decision: Decision, gone: Collection[str]
+    table: Table,
+    way: Way,
+    decision: Decision,
+    gone: Collection[str],
+    prospect: Prospect | None,
 ) -> list[dict[str, object]]:
     """Return the trunks that a call can have, by tiers, each with its odds to lead its tier.
 
+    Odds are those of the weights; ``health`` says what changes them, empty for a trunk that is up.
     The number is None for a trunk that dice put behind nine others here.
     """
     numbers = {hop.trunk: hop.number for hop in decision.hops}
+    notes = {} if prospect is None else remembered(prospect.notes)[1]
     tiers: list[dict[str, object]] = []
     for tier in way.rule.tiers:
         usable = [(table.trunks[name], weight) for name, weight in tier.members if name not in gone]
@@ -199,12 +214,26 @@ def _tiers(
                 "ring_s": trunk.ring_s,
                 "weight": weight,
                 "odds": round(weight / total, 4),
+                "health": _health(trunk.name, prospect, notes),
             }
             for trunk, weight in usable
         ]
         if members:
-            tiers.append({"last_resort": tier.last_resort, "trunks": members})
+            picked = Pick.QUALITY if way.by_quality and len(members) > 1 else Pick.WEIGHT
+            tiers.append({"last_resort": tier.last_resort, "pick": picked, "trunks": members})
     return tiers
+
+
+def _health(name: str, prospect: Prospect | None, notes: Mapping[str, str]) -> str:
+    """Return what a trunk's health does to a call, and why; empty if it does nothing."""
+    standing = None if prospect is None else prospect.standing(name)
+    if standing is None or standing.state is State.UP:
+        return ""
+    state, does = standing.state, _DOES[standing.state]
+    if state in {State.DOWN, State.TRIAL} and name not in notes:
+        does = "in its place: half of the rule's trunks are out of theirs"
+    pinned = "pinned " if standing.pinned else ""
+    return f"{pinned}{state}, {does}{f' ({standing.why})' if standing.why else ''}"
 
 
 def _limits(

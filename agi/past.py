@@ -21,6 +21,7 @@ from agi.journal.archive import Archive, Found, directory_of
 from agi.journal.record import Record
 from agi.model import Action, Finding
 from agi.routing.policy import POLICY_COLUMNS
+from agi.routing.prospect import of_the_past, remembered
 from agi.routing.reading.faults import Faults
 from agi.routing.reading.sheet import open_sheet
 from agi.routing.table import Table
@@ -144,12 +145,13 @@ def _by(record: Record, store: Store, version: str) -> dict[str, object]:
         table = Table(store.compiled(version))
     except StoreError as gone:
         return _none(f"table {version}: {gone}")
-    closed = frozenset(record.closed)
+    over, notes = remembered(record.closed)
 
     def is_closed(trunk: Trunk) -> bool:
-        return trunk.name in closed
+        return trunk.name in over
 
-    answer = explain(table, record.context, _listed(table, record.finding), is_closed)
+    finding, prospect = _listed(table, record.finding), of_the_past(notes)
+    answer = explain(table, record.context, finding, is_closed, prospect=prospect)
     return with_comments(store.state, answer)
 
 
@@ -158,14 +160,18 @@ def _none(why: str) -> dict[str, object]:
 
 
 def _listed(table: Table, finding: Finding) -> Finding:
-    """Return a finding whose error code means what this table's ``errors.csv`` says."""
-    if finding.rule is None:
+    """Return a finding whose error code means what this table's ``errors.csv`` says.
+
+    A code of no provider is the router's own: it stands in no table.
+    """
+    if finding.rule is None or not finding.rule.provider:
         return finding
     return replace(finding, rule=table.error_rule(finding.rule.provider, finding.rule.code))
 
 
 def _recorded(record: Record) -> dict[str, object]:
     told = record.told
+    over, notes = remembered(record.closed)
     return {
         "id": record.id,
         "uniqueid": record.uniqueid,
@@ -178,7 +184,8 @@ def _recorded(record: Record) -> dict[str, object]:
         "reason": told.reason,
         "mccmnc": told.mccmnc,
         "trunks": [{"trunk": trunk, "number": number} for trunk, number in told.hops],
-        "closed": list(record.closed),
+        "closed": list(over),
+        "health": [{"trunk": name, "why": said} for name, said in notes.items()],
         "refused": record.refused,
         "nodip": record.nodip,
     }

@@ -18,6 +18,13 @@ _COLUMNS: Final = (
     *("account", "mccmnc", "prefix", "from", "country", "line", "ported", "live", "fraud", "when"),
 )
 _NAMES: Final = {"mccmnc": "network"}
+_THEN: Final = {
+    "down": "down, so it stood behind the others",
+    "trial": "on trial, and stood behind the others",
+    "degraded": "degraded, at half its weight",
+    "pinned": "pinned down, so the call had to do without it",
+    "full": "it had all the calls that it may have at once",
+}
 
 
 def now(answer: Answer, *, as_json: bool) -> None:
@@ -52,6 +59,8 @@ def then(answer: Answer, *, as_json: bool) -> None:
     screen.line(_recorded(record), "bad" if record["action"] == "reject" else "good")
     if record["closed"]:
         screen.line(f"over their calls per second then: {', '.join(record['closed'])}", "odd")
+    for one in record.get("health", ()):
+        screen.line(f"{one['trunk']} then: {_THEN.get(one['why'], one['why'])}", "odd")
     for earlier in answer.get("earlier", ()):
         screen.line(f"an earlier decision of this channel: dialdip explain --id {earlier}", "dim")
     refused = record["refused"]
@@ -208,6 +217,12 @@ def _trunks(screen: Screen, tiers: Sequence[Answer]) -> None:
             sent = f"{one['tech']}/{one['number'] or '...'}@{one['endpoint']}"
             rows.append([one["trunk"], str(number), odds, sent, f"{one['ring_s']} s"])
     screen.table(("trunk", "tier", "first with", "called as", "rings"), rows)
+    if any(tier.get("pick") == "quality" for tier in tiers):
+        screen.line("within a tier the best quality goes first; odds are those of equals", "dim")
+    for tier in tiers:
+        for one in tier["trunks"]:
+            if one.get("health"):
+                screen.line(f"{one['trunk']}: {one['health']}", "odd")
 
 
 def _limits(screen: Screen, limits: Sequence[Answer]) -> None:

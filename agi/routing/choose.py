@@ -1,7 +1,7 @@
 """Decide one call: the rule, the order of its trunks, and the number that each of them gets.
 
 Nothing here has state, a clock or dice of its own: ``draw`` is the dice, ``closed`` says which
-trunks have had their calls of this second.
+trunks have had their calls of this second, ``prospect`` how trunks stand.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from agi.model import (
     Source,
 )
 from agi.names import MAX_TRUNKS
+from agi.routing.drawing import drawn
+from agi.routing.prospect import PINNED, Prospect
 from agi.routing.rule import Facts
 from agi.routing.table import Table, Way
 from agi.routing.trunk import Trunk
@@ -39,6 +41,8 @@ DENIED: Final = "denied"
 
 DISABLED: Final = "disabled"
 CLOSED: Final = "over its calls per second"
+HAS_ALL: Final = "it has all the calls that it may have at once"
+PINNED_DOWN: Final = "pinned down"
 NO_NUMBER: Final = "its number form leaves nothing to send, or too much"
 NOT_SENDABLE: Final = "these digits cannot be sent"
 TOO_MANY: Final = f"only {MAX_TRUNKS} trunks leave"
@@ -64,12 +68,14 @@ def decide(  # noqa: PLR0913, PLR0917  # a value made for each call would only c
     draw: Callable[[], float],
     decision_id: str,
     closed: Callable[[Trunk], bool] = never,
+    prospect: Prospect | None = None,
 ) -> Decision:
     """Return the answer to one call. It never fails: without a usable trunk it rejects with 34.
 
     A rule that matched is final; its unusable trunks are passed over, and there is no second rule.
     An emergency call looks at emergency rules and the default only; neither policy, nor a
-    provider's error code, nor a screen rejects it, and no trunk is closed to it.
+    provider's error code, nor a screen rejects it, and no trunk is closed to it: how trunks stand
+    changes their order only.
 
     Args:
         table: the table in force.
@@ -78,6 +84,7 @@ def decide(  # noqa: PLR0913, PLR0917  # a value made for each call would only c
         draw: uniform in [0, 1), called once per choice between weighted trunks.
         decision_id: the id of the decision, at most 32 characters of the variables' whitelist.
         closed: whether a trunk may be given no more calls for now.
+        prospect: how the trunks stand; None when all are up and nothing else goes by it.
     """
     dialled = context.dialled
     if table.has_ranges and (finding.info.mccmnc is None or finding.rule is not None):
@@ -85,7 +92,8 @@ def decide(  # noqa: PLR0913, PLR0917  # a value made for each call would only c
     facts = facts_of(context, finding)
     source = finding.source
     if facts.emergency:
-        hops, cause, rule, reason = _along(table.find_emergency(facts), dialled, finding, draw)
+        way = table.find_emergency(facts)
+        hops, cause, rule, reason = _along(way, dialled, finding, draw, never, prospect)
     else:
         verdict = (
             table.policy.verdict(
@@ -98,9 +106,13 @@ def decide(  # noqa: PLR0913, PLR0917  # a value made for each call would only c
             hops, cause, rule, reason = (), DENIED_CAUSE, f"policy-{verdict.row}", DENIED
             source = Source.POLICY
         elif table.has_screens:
-            hops, cause, rule, reason = _screened(table, context, facts, finding, draw, closed)
+            hops, cause, rule, reason = _screened(
+                table, context, facts, finding, draw, closed, prospect
+            )
         else:
-            hops, cause, rule, reason = _verdict(table, dialled, facts, finding, draw, closed)
+            hops, cause, rule, reason = _verdict(
+                table, dialled, facts, finding, draw, closed, prospect
+            )
     return Decision(
         decision_id,
         Action.ROUTE if cause is None else Action.REJECT,
@@ -203,14 +215,17 @@ def by_range(table: Table, dialled: Dialled, finding: Finding) -> Finding:
 
 
 def left_out(
-    table: Table, way: Way, context: CallContext, closed: Callable[[Trunk], bool] = never
+    table: Table,
+    way: Way,
+    context: CallContext,
+    closed: Callable[[Trunk], bool] = never,
+    prospect: Prospect | None = None,
 ) -> tuple[tuple[str, str], ...]:
     """Return the trunks of a rule that a call cannot have, as written, each with the reason.
 
     Of trunks that dice put beyond the ninth place nothing is said, only of those that always are.
     """
     dialled = context.dialled
-    emergency = dialled.kind is Kind.EMERGENCY
     found: list[tuple[str, str]] = []
     before = 0
     for tier in way.rule.tiers:
@@ -218,8 +233,8 @@ def left_out(
         for name, _ in tier.members:
             trunk = table.trunks[name]
             why = _unusable(trunk, dialled)
-            if not why and not emergency and closed(trunk):
-                why = CLOSED
+            if not why and dialled.kind is not Kind.EMERGENCY:
+                why = _shut(trunk, closed, prospect)
             if not why and before >= MAX_TRUNKS:
                 why = TOO_MANY
             if why:
@@ -227,7 +242,20 @@ def left_out(
             else:
                 usable += 1
         before += usable
-    return tuple(found)
+    # For want of any other a call gets those that a person took down.
+    return tuple(one for one in found if before or not one[1].startswith(PINNED_DOWN))
+
+
+def _shut(trunk: Trunk, closed: Callable[[Trunk], bool], prospect: Prospect | None) -> str:
+    """Return why an ordinary call does not get a trunk that it could use."""
+    if closed(trunk):
+        return CLOSED
+    said = "" if prospect is None else prospect.left_out(trunk)
+    if said != PINNED:
+        return HAS_ALL if said else ""
+    standing = None if prospect is None else prospect.standing(trunk.name)
+    why = "" if standing is None else standing.why
+    return f"{PINNED_DOWN}: {why}" if why else PINNED_DOWN
 
 
 def _unusable(trunk: Trunk, dialled: Dialled) -> str:
@@ -252,16 +280,17 @@ def _screened(  # noqa: PLR0913, PLR0917  # as decide()
     finding: Finding,
     draw: Callable[[], float],
     closed: Callable[[Trunk], bool],
+    prospect: Prospect | None,
 ) -> _Verdict:
     dialled = context.dialled
     screening = table.screening(context.account)
     # Only what has an international form is anybody's number; too many digits do not hide it.
     if dialled.msisdn is None or dialled.kind is Kind.SHORT:
-        return _verdict(table, dialled, facts, finding, draw, closed)
+        return _verdict(table, dialled, facts, finding, draw, closed, prospect)
     rejection = screening.rejection(finding.verdicts)
     if rejection is not None:
         return (), rejection[0], "", rejection[1]
-    hops, cause, rule, reason = _verdict(table, dialled, facts, finding, draw, closed)
+    hops, cause, rule, reason = _verdict(table, dialled, facts, finding, draw, closed, prospect)
     if cause is None:
         reason = screening.flag(finding.verdicts) or reason
     return hops, cause, rule, reason
@@ -274,55 +303,39 @@ def _verdict(  # noqa: PLR0913, PLR0917  # as decide()
     finding: Finding,
     draw: Callable[[], float],
     closed: Callable[[Trunk], bool],
+    prospect: Prospect | None,
 ) -> _Verdict:
     error = finding.rule
     if error is not None and error.route.startswith(_REJECT):
         return (), int(error.route[len(_REJECT) :]), "", finding.reason
-    return _along(table.find(facts), dialled, finding, draw, closed)
+    return _along(table.find(facts), dialled, finding, draw, closed, prospect)
 
 
-def _along(
+def _along(  # noqa: PLR0913, PLR0917  # as decide()
     way: Way,
     dialled: Dialled,
     finding: Finding,
     draw: Callable[[], float],
-    closed: Callable[[Trunk], bool] = never,
+    closed: Callable[[Trunk], bool],
+    prospect: Prospect | None,
 ) -> _Verdict:
     if way.cause is not None:
         return (), way.cause, way.name, finding.reason
-    trunks: Sequence[Trunk] = drawn(way, draw) if way.fixed is None else way.fixed
+    trunks: Sequence[Trunk]
+    spare: Sequence[Trunk] = ()
+    if prospect is None:
+        trunks = drawn(way.tiers, draw) if way.fixed is None else way.fixed
+    else:
+        emergency = dialled.kind is Kind.EMERGENCY
+        trunks, spare = prospect.order(way, draw, emergency=emergency)
     if closed is not never:
         trunks = [trunk for trunk in trunks if not closed(trunk)]
     hops = _hops(trunks, dialled)
+    if not hops and spare:
+        hops = _hops([trunk for trunk in spare if not closed(trunk)], dialled)
     if not hops:
         return (), NO_CIRCUIT, way.name, NO_TRUNK
     return hops, None, way.name, finding.reason
-
-
-def drawn(way: Way, draw: Callable[[], float]) -> list[Trunk]:
-    """Return a rule's trunks, tier after tier, each tier by a weighted draw without replacement.
-
-    The first trunk of a tier is each member with the odds of its weight, the next one each of the
-    rest with the odds among the rest, and so on. ``draw`` is called once less than a tier has
-    members. A trunk that is passed over afterwards leaves the odds among the others as they are.
-    """
-    order: list[Trunk] = []
-    for tier in way.tiers:
-        left = list(tier)
-        while len(left) > 1:
-            order.append(left.pop(_pick(left, draw()))[0])
-        order.append(left[0][0])
-    return order
-
-
-def _pick(members: Sequence[tuple[Trunk, int]], roll: float) -> int:
-    # Weights are whole numbers, so floor(roll * total) is each of 0..total-1 equally often.
-    rest = int(roll * sum(weight for _, weight in members))
-    for index, (_, weight) in enumerate(members):
-        rest -= weight
-        if rest < 0:
-            return index
-    raise ValueError("draw() must return a number in [0, 1)")
 
 
 def _hops(trunks: Sequence[Trunk], dialled: Dialled) -> tuple[Hop, ...]:

@@ -234,7 +234,8 @@ def first_choice(table: Table, facts: Facts) -> str:
     if len(shares) == 1:
         trunk = shares[0][0]
         return trunk.name if trunk.name == trunk.endpoint else f"{trunk.name} ({trunk.endpoint})"
-    return ", ".join(f"{trunk.name} {share:.1%}" for trunk, share in shares)
+    told = ", ".join(f"{trunk.name} {share:.1%}" for trunk, share in shares)
+    return f"{told}, by quality" if way.by_quality else told
 
 
 def _by_share(pair: tuple[object, float]) -> tuple[float, str]:

@@ -6,6 +6,7 @@ groups and calendars are spelt out.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -57,6 +58,17 @@ class Tier(msgspec.Struct, frozen=True, gc=False):
     last_resort: bool = False
 
 
+class Pick(StrEnum):
+    """How a tier's order is found: by a weighted draw, or by what trunks cost or are worth.
+
+    ``cost`` is not used yet, and draws by weight.
+    """
+
+    WEIGHT = "weight"
+    COST = "cost"
+    QUALITY = "quality"
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of ``routes.csv``.
 
@@ -84,6 +96,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     emergency: bool = False
     cause: int | None = None
     tiers: tuple[Tier, ...] = ()
+    pick: Pick = Pick.WEIGHT
 
     @property
     def is_default(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from agi.model import CallContext, ErrorRule, NumberInfo, Product
 from agi.routing.compiled import Compiled
 from agi.routing.mismatch import mismatch
-from agi.routing.rule import Facts, Rule
+from agi.routing.rule import Facts, Pick, Rule
 from agi.routing.sameroute import SameRoute
 from agi.routing.screening import NO_SCREENING, Screening
 from agi.routing.shapes import Shapes
@@ -37,7 +37,7 @@ class Way:
 
     ``cause`` is a Q.850 cause when the rule rejects. ``tiers`` hold enabled trunks only, each with
     its weight; a tier that has none is left out. ``fixed`` is the order of trunks when no tier
-    leaves a choice, else None.
+    leaves a choice, else None. ``by_quality``: the order in a tier goes by quality before weight.
     """
 
     rule: Rule = field(repr=False)
@@ -45,6 +45,7 @@ class Way:
     cause: int | None
     tiers: Tiers
     fixed: tuple[Trunk, ...] | None
+    by_quality: bool = False
 
     @property
     def trunks(self) -> tuple[Trunk, ...]:
@@ -53,7 +54,8 @@ class Way:
 
     def outcome(self) -> tuple[object, ...]:
         """Return what the rule does: equal exactly for rules that send every call the same way."""
-        return (self.cause, tuple(map(_fair, self.tiers)))
+        fair = (self.cause, tuple(map(_fair, self.tiers)))
+        return (*fair, Pick.QUALITY) if self.by_quality else fair
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Table:
     ``rules`` stand most specific first, each at the most specific of its variants; ``default`` is
     the rule that matches any call. ``trunks`` are all of them by name, disabled ones too.
     ``uses_caller`` and ``uses_time`` say whether any rule asks for the caller or the time,
-    ``has_cps`` whether any trunk has a limit.
+    ``has_cps`` and ``has_max_calls`` whether any trunk has such a limit, ``has_quality`` whether
+    any rule picks by quality.
     """
 
     __slots__ = (
@@ -86,7 +89,9 @@ class Table:
         "default",
         "has_cps",
         "has_limits",
+        "has_max_calls",
         "has_policy",
+        "has_quality",
         "has_ranges",
         "has_screens",
         "limits",
@@ -156,6 +161,8 @@ class Table:
         self.has_limits = len(compiled.limits) > 0
         self.has_screens = bool(compiled.screenings)
         self.has_cps = any(trunk.cps for trunk in compiled.trunks)
+        self.has_max_calls = any(trunk.max_calls for trunk in compiled.trunks)
+        self.has_quality = any(way.by_quality for way in self.ways.values())
         self.uses_caller = any(not rule.caller.empty for rule in compiled.rules)
         self.uses_time = any(rule.when for rule in compiled.rules)
 
@@ -264,7 +271,8 @@ def _way(rule: Rule, trunks: Mapping[str, Trunk]) -> Way:
     tiers = tuple(tier for tier in enabled if tier)
     single = all(len(tier) == 1 for tier in tiers)
     fixed = tuple(tier[0][0] for tier in tiers) if single else None
-    return Way(rule, rule.name, rule.cause, tiers, fixed)
+    by_quality = rule.pick is Pick.QUALITY and fixed is None
+    return Way(rule, rule.name, rule.cause, tiers, fixed, by_quality)
 
 
 def _fair(tier: tuple[tuple[Trunk, int], ...]) -> tuple[tuple[str, int], ...]:

@@ -68,7 +68,8 @@ class Trunk:
     """One row of ``trunks.csv``, compiled. ``ring_s`` is in seconds; ``form`` None is plain E.164.
 
     ``name`` is the one that rules use, ``endpoint`` the name that Asterisk knows. ``cps`` is how
-    many calls a second it may be given, 0 when there is no such limit.
+    many calls a second it may be given, ``max_calls`` how many at once, 0 when there is no such
+    limit.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Trunk:
     enabled: bool
     form: NumberForm | None = None
     cps: int = 0
+    max_calls: int = 0
 
     def number(self, msisdn: str) -> str | None:
         """Return the number to send for an E.164 number; None makes the trunk unusable."""

@@ -31,7 +31,8 @@ from agi.model import (
 )
 from agi.routing import choose
 from agi.routing.choose import by_range as ranged
-from agi.routing.choose import decide, drawn, facts_of, left_out, refusal
+from agi.routing.choose import decide, facts_of, left_out, refusal
+from agi.routing.drawing import drawn
 from agi.routing.rule import Facts
 from agi.routing.screening import Act, Policy, Screening
 from agi.routing.table import Way
@@ -407,7 +408,7 @@ def test_the_odds_of_every_order_are_exactly_the_weights(weights: tuple[int, ...
     count = 0
     for fall in itertools.product(*sides):
         dice = rolls(*((f + 0.5) / len(s) for f, s in zip(fall, sides, strict=True)))
-        odds["".join(trunk.name for trunk in drawn(rule, dice))] += 1
+        odds["".join(trunk.name for trunk in drawn(rule.tiers, dice))] += 1
         count += 1
     of = dict(zip(names, weights, strict=True))
     for order in map("".join, itertools.permutations(names)):
@@ -441,7 +442,7 @@ def test_many_draws_fit_the_weights() -> None:
     rule = default_way("default,,,,,,,a:700 b:200 c:100\n")
     dice = random.Random(42)
     count = 30_000
-    first = Counter(drawn(rule, dice.random)[0].name for _ in range(count))
+    first = Counter(drawn(rule.tiers, dice.random)[0].name for _ in range(count))
     expected = {"a": 0.7 * count, "b": 0.2 * count, "c": 0.1 * count}
     chi_square = sum((first[name] - want) ** 2 / want for name, want in expected.items())
     # Two degrees of freedom: 13.8 is passed once in a thousand; the seed is fixed.
@@ -451,19 +452,19 @@ def test_many_draws_fit_the_weights() -> None:
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 1000), st.integers(1, 1000))
 def test_every_roll_below_one_picks_a_trunk(roll: float, one: int, other: int) -> None:
     rule = default_way(f"default,,,,,,,a:{one} b:{other}\n")
-    names = [trunk.name for trunk in drawn(rule, lambda: roll)]
+    names = [trunk.name for trunk in drawn(rule.tiers, lambda: roll)]
     assert ["a", "b"] == sorted(names)
     assert ("a" == names[0]) == (int(roll * (one + other)) < one)
 
 
 def test_dice_outside_their_range_are_a_fault_of_the_caller() -> None:
     with pytest.raises(ValueError, match=r"\[0, 1\)"):
-        drawn(default_way("default,,,,,,,a b\n"), lambda: 1.0)
+        drawn(default_way("default,,,,,,,a b\n").tiers, lambda: 1.0)
 
 
 def test_a_tier_without_choice_needs_no_dice() -> None:
     way = default_way("default,,,,,,,a > b\n")
-    assert ["a", "b"] == [trunk.name for trunk in drawn(way, rolls())]
+    assert ["a", "b"] == [trunk.name for trunk in drawn(way.tiers, rolls())]
 
 
 @pytest.mark.parametrize("shut", ["", "c"])

@@ -111,7 +111,9 @@ def _unique_trunks(trunks: Trunks, faults: Faults) -> dict[str, Trunk]:
             faults.add(row.place.fault("trunk", what))
         form = number_form(row.number_format, row.strip, row.prepend)
         found[row.trunk] = Trunk(
-            row.trunk, row.endpoint, row.tech, row.ring_s, row.enabled, form, row.cps
+            *(row.trunk, row.endpoint, row.tech, row.ring_s, row.enabled, form),
+            cps=row.cps,
+            max_calls=row.max_calls,
         )
     return found
 

@@ -25,7 +25,7 @@ from agi.routing.reading.match_cells import (
 )
 from agi.routing.reading.set_rows import MAX_MEMBERS, Member, read_members
 from agi.routing.reading.sheet import Columns, open_sheet
-from agi.routing.rule import ANY, Cell, Rule, Span, Tier
+from agi.routing.rule import ANY, Cell, Pick, Rule, Span, Tier
 from agi.routing.when import parse
 
 MAX_PRIORITY: Final = 1_000_000
@@ -35,7 +35,7 @@ MAX_SPELT: Final = 2_000_000
 """Items and trunks of all rules together, sets and groups spelt out, at most."""
 
 _UNUSED: Final = ("pick", "max_price")
-_PICKS: Final = ("weight", "cost", "quality")
+_USED_PICKS: Final = ("", Pick.WEIGHT, Pick.QUALITY)
 ROUTE_COLUMNS: Final = Columns(
     frozenset({"rule", "priority", "account", "from", "mccmnc", "prefix", "country", "line"})
     | {"ported", "live", "fraud", "when", "action", "trunks", *_UNUSED, "comment"},
@@ -101,7 +101,7 @@ def read_routes(file: str, data: bytes, known: Known, faults: Faults) -> Routes 
             cells.wrong("rule", f"{what}: write shorter lists, sets and groups")
             break
         row = _Reader(cells, known).row()
-        unused.note(cells, *(c for c in _UNUSED if cells.text(c) not in {"", "weight"}))
+        unused.note(cells, *(c for c in _UNUSED if cells.text(c) not in _USED_PICKS))
         # A set without a good row says nothing of the calls that were meant.
         lost = bool(cells.text("mccmnc")) and row.rule.mccmnc.empty
         lost = lost or (bool(cells.text("when")) and not row.rule.when)
@@ -124,7 +124,6 @@ class _Reader:
         cells = self.cells
         cells.must_be_empty()
         self._check_parted()
-        cells.choice("pick", _PICKS, "")
         cells.amount("max_price")
         cause = _action(cells)
         emergency, line = _line(cells)
@@ -145,6 +144,7 @@ class _Reader:
             emergency=emergency,
             cause=cause,
             tiers=self._tiers(rejects=cause is not None),
+            pick=Pick(cells.choice("pick", tuple(Pick), Pick.WEIGHT)),
         )
         if emergency:
             _check_emergency(cells, rule)

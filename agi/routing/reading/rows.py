@@ -13,7 +13,7 @@ from typing import Final
 import phonenumbers
 
 from agi.model import ErrorRule, Outcome
-from agi.routing.reading.cells import Cells, Unused, cause_of, country_hint, rows_of
+from agi.routing.reading.cells import Cells, cause_of, country_hint, rows_of
 from agi.routing.reading.faults import Faults, Place, shown
 from agi.routing.reading.sheet import Columns, open_sheet
 
@@ -64,7 +64,7 @@ class TrunkRow:
     """A row of ``trunks.csv``. ``strip`` counts characters; ``ring_s`` is 1 to 600 seconds.
 
     ``number_format`` is ``e164``, ``plus``, ``00`` or ``national:CC``. ``cps`` is how many calls
-    may begin in any second, 0 without a limit.
+    may begin in any second, ``max_calls`` how many there may be at once, 0 without a limit.
     """
 
     place: Place
@@ -77,6 +77,7 @@ class TrunkRow:
     ring_s: int
     enabled: bool
     cps: int = 0
+    max_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +107,17 @@ def read_trunks(file: str, data: bytes, faults: Faults) -> Trunks | None:
         return None
     good: list[TrunkRow] = []
     faulty: set[str] = set()
-    unused = Unused(faults)
     for cells in rows_of(sheet, faults):
         row = _trunk(cells)
-        unused.note(cells, "max_calls")
         if cells.sound:
             good.append(row)
         else:
             faulty.add(row.trunk)
-    unused.warn("limits nothing so far")
     return Trunks(tuple(good), frozenset(faulty))
 
 
 def _trunk(cells: Cells) -> TrunkRow:
     cells.must_be_empty()
-    cells.integer("max_calls", 1, MAX_CALLS, 1)
     trunk = cells.name("trunk", 40)
     return TrunkRow(
         place=cells.place,
@@ -133,6 +130,7 @@ def _trunk(cells: Cells) -> TrunkRow:
         ring_s=cells.integer("ring_s", 1, MAX_RING_S, DEFAULT_RING_S),
         enabled=cells.yes("enabled", default=True),
         cps=cells.integer("cps", 1, MAX_CPS, 0),
+        max_calls=cells.integer("max_calls", 1, MAX_CALLS, 0),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from agi.errors import Fault, TableError
 from agi.routing.reading.faults import Faults
 from agi.routing.reading.route_rows import Known, RouteRow, Routes, read_routes
-from agi.routing.rule import ANY, Cell, Span, Tier
+from agi.routing.rule import ANY, Cell, Pick, Span, Tier
 
 NAMES = [
     *("rule", "priority", "account", "from", "mccmnc", "prefix", "country", "line", "ported"),
@@ -217,8 +217,9 @@ def test_all_faults_of_a_row_are_found_at_once_and_its_trunks_are_known() -> Non
 
 def test_what_is_not_used_yet_is_warned_of_once() -> None:
     rows = line(pick="weight") + line(pick="cost", max_price="0.05") + line(pick="quality")
-    _, faults, warnings = read(rows)
+    found, faults, warnings = read(rows)
     assert () == faults
+    assert [Pick.WEIGHT, Pick.COST, Pick.QUALITY] == [row.rule.pick for row in found.rows]
     assert [(3, 15), (3, 16)] == [(w.line, w.column) for w in warnings]
     assert all("not used yet" in warning.what for warning in warnings)
 

@@ -104,15 +104,14 @@ def test_all_faults_of_a_row_are_found_at_once() -> None:
     assert [1, 2, 4, 5, 6, 7, 8] == [f.column for f in faults]
 
 
-def test_calls_per_second_are_in_force_and_calls_at_once_are_not_yet() -> None:
+def test_calls_per_second_and_calls_at_once_are_in_force() -> None:
     faults = Faults()
     header = b"trunk,cps,max_calls\n"
     found = read_trunks("f.csv", header + b"a,,\nb,5,30\nc,100000,2\n", faults)
     assert found is not None
     assert [0, 5, 100_000] == [row.cps for row in found.rows]
-    (warning,) = faults.warnings()
-    assert (3, 3) == (warning.line, warning.column)
-    assert "not used yet: the column 'max_calls' limits nothing so far (2 rows" in warning.what
+    assert [0, 30, 2] == [row.max_calls for row in found.rows]
+    assert () == faults.warnings()
 
 
 @pytest.mark.parametrize(

@@ -18,19 +18,25 @@ SECONDS: Final = (
 )
 """Upper bounds of the latency buckets, in seconds: 0.5 ms to 2.5 s."""
 
+LAG_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Upper bounds of the event loops' lag, in seconds."""
+
+_GRAIN: Final = 2**20
+
 
 class Latency:
-    """A histogram over fixed buckets."""
+    """A histogram over fixed buckets; ``bounds`` are their upper ones, in seconds."""
 
-    __slots__ = ("buckets", "total")
+    __slots__ = ("bounds", "buckets", "total")
 
-    def __init__(self) -> None:
-        self.buckets = [0] * (len(SECONDS) + 1)
+    def __init__(self, bounds: tuple[float, ...] = SECONDS) -> None:
+        self.bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)
         self.total = 0.0
 
     def observe(self, seconds: float) -> None:
         """Count one duration."""
-        self.buckets[bisect_left(SECONDS, seconds)] += 1
+        self.buckets[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
     @property
@@ -39,8 +45,13 @@ class Latency:
         return sum(self.buckets)
 
     def values(self) -> list[float]:
-        """Return the buckets and, last, the sum of the durations."""
-        return [*self.buckets, self.total]
+        """Return the buckets and, last, the sum of the durations.
+
+        The sum is a multiple of 2^-20 s: so sums of several processes are exact, whatever the order
+        in which they are added, and never go down by a rounding, which Prometheus takes for a
+        restart.
+        """
+        return [*self.buckets, round(self.total * _GRAIN) / _GRAIN]
 
     def add(self, values: Sequence[float] | None) -> None:
         """Add another process's values; those of another version's buckets are not understood."""
@@ -52,14 +63,14 @@ class Latency:
     def quantile(self, share: float) -> float | None:
         """Return the upper bound of the bucket that holds this share; None without data.
 
-        Beyond the last bound it is infinite: "slower than 2.5 s" is all that is known.
+        Beyond the last bound it is infinite: "slower than that" is all that is known.
         """
         rank = share * self.count
         seen = 0
         for index, number in enumerate(self.buckets):
             seen += number
             if number and seen >= rank:
-                return SECONDS[index] if index < len(SECONDS) else float("inf")
+                return self.bounds[index] if index < len(self.bounds) else float("inf")
         return None
 
 
@@ -83,7 +94,19 @@ class Metrics:
         self.reloads: Counter[str] = Counter()  # ok, refused
         self.reload_refused = False  # the last one
         self.decision = Latency()
-        self.lookup: defaultdict[str, Latency] = defaultdict(Latency)  # provider: of one request
+        # provider, outcome: of one request
+        self.lookup: defaultdict[tuple[str, str], Latency] = defaultdict(Latency)
+        self.lag: defaultdict[str, Latency] = defaultdict(_lag)  # role: how late its loop was
+        self.probes: Counter[tuple[str, str]] = Counter()  # provider; ok, wrong, missing
+        self.dropped: Counter[str] = Counter()  # log, journal: lines and records that were lost
+
+    def lookup_of(self, provider: str) -> Latency:
+        """Return how long this provider's requests took, whatever came of them."""
+        whole = Latency()
+        for (name, _), latency in self.lookup.items():
+            if name == provider:
+                whole.add(latency.values())
+        return whole
 
     def snapshot(self) -> dict[str, object]:
         """Return every count as JSON values, for another process to add up."""
@@ -102,14 +125,17 @@ class Metrics:
             "reloads": dict(self.reloads),
             "reload_refused": self.reload_refused,
             "decision": self.decision.values(),
-            "lookup": {name: latency.values() for name, latency in self.lookup.items()},
+            "lookup_seconds": [[*labels, one.values()] for labels, one in self.lookup.items()],
+            "lag": {role: latency.values() for role, latency in self.lag.items()},
+            "probes": _rows(self.probes),
+            "dropped": dict(self.dropped),
         }
 
     def absorb(self, told: Mapping[str, Any]) -> None:
         """Add another process's snapshot."""
-        for name in ("endings", "refused", "strangers", "avoided", "reloads"):
+        for name in ("endings", "refused", "strangers", "avoided", "reloads", "dropped"):
             getattr(self, name).update(told.get(name, {}))
-        for name in ("calls", "lookups", "cache", "oddities"):
+        for name in ("calls", "lookups", "cache", "oddities", "probes"):
             for *labels, count in told.get(name, []):
                 getattr(self, name)[tuple(labels)] += count
         for provider, currency, amount in told.get("cost", []):
@@ -120,8 +146,14 @@ class Metrics:
             self.failing[provider] = (times, cause, detail)
         self.reload_refused |= bool(told.get("reload_refused"))
         self.decision.add(told.get("decision"))
-        for provider, values in told.get("lookup", {}).items():
-            self.lookup[provider].add(values)
+        for provider, outcome, values in told.get("lookup_seconds", []):
+            self.lookup[provider, outcome].add(values)
+        for role, values in told.get("lag", {}).items():
+            self.lag[role].add(values)
+
+
+def _lag() -> Latency:
+    return Latency(LAG_SECONDS)
 
 
 def _rows(counter: Mapping[Any, int]) -> list[list[object]]:

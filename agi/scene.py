@@ -7,22 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agi.ami.figures import Kpi, Totals
+from agi.ami.seen import AsteriskSeen
 from agi.metrics import Latency, Metrics
 from agi.routing.standing import Standing
-
-
-@dataclass(frozen=True, slots=True)
-class AsteriskSeen:
-    """One PBX: whether it is heard, for how long it was not, what was lost or not understood."""
-
-    connected: bool
-    version: str
-    gap_s: float
-    gaps: int
-    events: int
-    dropped: int
-    lag_s: float
-    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def ask(url: str, script: str, *, uniqueid: str, timeout_s: float = 5.0) -> Told
     try:
         with socket.create_connection((host, port), timeout_s) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.sendall(_environment(f"agi://{host}:{port}/{script}", script, uniqueid))
+            sock.sendall(environment(f"agi://{host}:{port}/{script}", script, uniqueid))
             line = _read_line(sock)
             seconds = time.perf_counter() - start
             if line:
@@ -70,7 +70,8 @@ def ask(url: str, script: str, *, uniqueid: str, timeout_s: float = 5.0) -> Told
     return Told(told, told.get(names.COMMIT) == uniqueid, seconds)
 
 
-def _environment(request: str, script: str, uniqueid: str) -> bytes:
+def environment(request: str, script: str, uniqueid: str) -> bytes:
+    """Return what Asterisk would write for ``request``, the URL that ends in ``script``."""
     values = {
         "network": "yes",
         "network_script": script,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 PLACES: Final = 15
@@ -50,6 +50,17 @@ class Intervals:
         at = int(digits[:PLACES].ljust(PLACES, "a"), _BASE)
         value: int = self._values[bisect_right(self._starts, at) - 1]
         return value
+
+    def prefixes(self) -> Iterator[str]:
+        """Yield every prefix of a value of its own, and others that begin and end where some do."""
+        ends = {*self._starts, _WIDTHS[0]}
+        for start in self._starts:
+            digits = "".join("0123456789a"[start // width % _BASE] for width in _WIDTHS[1:])
+            if "a" not in digits:
+                least = max(1, len(digits.rstrip("0")))
+                for length in range(least, PLACES + 1):
+                    if start + _WIDTHS[length] in ends:
+                        yield digits[:length]
 
     def packed(self) -> Mapping[str, bytes]:
         """Return the arrays as bytes, in the byte order of this machine."""

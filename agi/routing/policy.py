@@ -8,7 +8,7 @@ nothing but their prefix: they are a number in an array. Others stand in ``polic
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -133,6 +133,17 @@ class Policy:
             if best < WEAKEST or node == ROOT:
                 return False
             node = self._parents[node]
+
+    def places(self) -> Iterator[str]:
+        """Yield every prefix that a row has, ``=`` before digits dialled, and a few more."""
+        yield from self._by_prefix.prefixes()
+        yield from (f"={digits}" for digits in self._dialled)
+        for placed in self._tree.placed:
+            yield from placed.row.prefix.items
+
+    def conditional(self) -> Iterator[PolicyRow]:
+        """Yield the rows that need more than their prefix."""
+        return (placed.row for placed in self._tree.placed)
 
     def packed(self) -> Mapping[str, bytes]:
         """Return the policy as bytes, for a snapshot."""

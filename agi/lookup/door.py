@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from agi.errors import UsageError
 from agi.lookup.frames import (
     VERSION,
     Ask,
@@ -33,6 +30,7 @@ from agi.lookup.frames import (
     found,
 )
 from agi.lookup.link import NO_DIPPER, SHED
+from agi.lookup.private import is_ours, listening
 from agi.lookup.wire import Wire
 from agi.model import Finding, Inquiry
 
@@ -43,11 +41,6 @@ GREETING_S: Final = 2.0
 BACKLOG: Final = 128
 REMEMBERED_S: Final = 30.0
 REMEMBERED: Final = 1_024
-MAX_PATH: Final = 107
-"""What fits into sun_path with its NUL, see unix(7)."""
-
-ROOT: Final = 0
-_CREDENTIALS: Final = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
 
 
 class Finds(Protocol):
@@ -98,7 +91,9 @@ class DipperDoor:
             UsageError: another dipper answers there, or the path cannot be used.
         """
         self._server = await self._loop.create_unix_server(
-            lambda: Wire(self, self._loop, MAX_UNREAD), sock=_listen(self._path), backlog=BACKLOG
+            lambda: Wire(self, self._loop, MAX_UNREAD),
+            sock=listening(self._path, "dipper"),
+            backlog=BACKLOG,
         )
 
     async def close(self) -> None:
@@ -123,7 +118,7 @@ class DipperDoor:
 
     def opened(self, wire: Wire) -> None:
         """Let a router in (of ``End``)."""
-        if len(self._wires) >= MAX_ROUTERS or not _is_ours(wire):
+        if len(self._wires) >= MAX_ROUTERS or not is_ours(wire.transport):
             self.refused += 1
             wire.cut("refused")
             return
@@ -197,47 +192,3 @@ class DipperDoor:
         """Forget a router, not what it asked (of ``End``)."""
         self._wires.discard(wire)
         self.faults += wire.why in {"malformed", "oversize", "unexpected", "version"}
-
-
-def _is_ours(wire: Wire) -> bool:
-    sock = wire.transport.get_extra_info("socket") if wire.transport is not None else None
-    if sock is None:
-        return False
-    said = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(said)
-    return uid in {os.geteuid(), ROOT}
-
-
-def _listen(path: Path) -> socket.socket:
-    if len(os.fsencode(path)) > MAX_PATH:
-        raise UsageError(f"state_directory: {path} is too long for a socket ({MAX_PATH} bytes)")
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.exists():
-            _remove_left_over(path)
-        sock.bind(str(path))
-        path.chmod(0o600)  # before it listens: nobody can have connected
-    except OSError as bad:
-        sock.close()
-        raise UsageError(f"state_directory: {path}: {bad.strerror}") from None
-    except UsageError:
-        sock.close()
-        raise
-    return sock
-
-
-def _remove_left_over(path: Path) -> None:
-    """Remove the socket of a dipper that was killed; a living one keeps it."""
-    if not path.is_socket():
-        raise UsageError(f"state_directory: {path} is in the way, and is no socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-        except TimeoutError:
-            pass  # somebody listens, and is frozen: it is there all the same
-    raise UsageError(f"another dipper runs with this state directory: {path}")

@@ -95,7 +95,7 @@ class Avoided:
     """A question was not put to a provider, and ``why``: one of a closed set of words.
 
     ``breaker``, ``budget``, ``paused``, ``shed``, ``quarantine``, ``negative``, ``failure``,
-    ``coalesced``, ``same-route``.
+    ``coalesced``, ``same-route``, ``brownout``.
     """
 
     provider: str
@@ -185,6 +185,19 @@ class NameTrouble:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """An account was asked for a number whose network is known.
+
+    ``result`` is ``ok``, ``wrong`` or ``missing``; ``before`` what the last one was, ``none`` if
+    this is the first.
+    """
+
+    provider: str
+    result: str
+    before: str
+
+
 LookupEvent = (
     LookupDone
     | Overdue
@@ -205,6 +218,7 @@ LookupEvent = (
     | StoreTrouble
     | PostbackRefused
     | NameTrouble
+    | Probed
 )
 Observer = Callable[[LookupEvent], None]
 

@@ -33,7 +33,7 @@ from agi.model import (
     Verdicts,
 )
 
-VERSION: Final = 2
+VERSION: Final = 3
 MAX_FRAME: Final = 65_536
 HEAD: Final = 4
 
@@ -46,6 +46,7 @@ _Number = Annotated[str, Meta(pattern=r"\A[0-9]{1,15}\Z")]
 _Network = Annotated[str, Meta(pattern=r"\A(?:[2-7][0-9]{4,5}|90[0-9]{3,4})\Z")]
 _Country = Annotated[str, Meta(pattern=r"\A[A-Z0-9]{0,3}\Z")]
 _Reason = Annotated[str, Meta(pattern=r"\A[a-z0-9_.-]{1,24}\Z")]
+_NoReason = Annotated[str, Meta(pattern=r"\A[a-z0-9_.-]{0,24}\Z")]
 _Account = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{0,32}\Z")]
 _Seconds = Annotated[float, Meta(ge=0, le=_FAR_S)]  # neither infinite nor NaN
 _Meter = Annotated[str, Meta(pattern=r"\A[\x20-\x7e]{1,80}\Z")]
@@ -86,6 +87,7 @@ class Ask(_Frame, frozen=True, gc=False, tag=1):
     max_age_s: _Seconds | None = None
     network: bool = True
     screens: Annotated[tuple[Product, ...], Meta(max_length=8)] = ()
+    unasked: _NoReason = ""
 
     def inquiry(self) -> Inquiry:
         """Return the value that was sent."""
@@ -97,6 +99,7 @@ class Ask(_Frame, frozen=True, gc=False, tag=1):
             self.max_age_s,
             self.network,
             self.screens,
+            self.unasked,
         )
 
     def __repr__(self) -> str:
@@ -186,6 +189,7 @@ def asked(number: int, inquiry: Inquiry) -> Ask:
         None if max_age_s is None else _bounded(max_age_s),
         inquiry.network,
         inquiry.screens,
+        inquiry.unasked,
     )
 
 

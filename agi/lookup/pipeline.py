@@ -94,7 +94,14 @@ class Pipeline:
                 known = self._freshness.shown(kept, rules, inquiry.max_age_s, source)
                 if known is not None:
                     return known
+        if inquiry.unasked:
+            return self._or_older(inquiry, kept, self._untold(inquiry))
         return self._or_older(inquiry, kept, await self._beyond(inquiry, kept, until))
+
+    def _untold(self, inquiry: Inquiry) -> Finding:
+        """Nobody may be asked: return what a file says, which asks nobody, else why."""
+        self._observe(events.Avoided("", "brownout"))
+        return self._of_file(inquiry) or Finding(Source.DEFAULT, inquiry.unasked)
 
     async def _beyond(self, inquiry: Inquiry, kept: Kept | None, until: float) -> Finding:
         """Nothing fresh is kept: ask, unless that failed just now; not long, if stale will do."""
@@ -122,9 +129,8 @@ class Pipeline:
 
     async def _inquire(self, inquiry: Inquiry) -> Finding:
         """Ask whoever serves the number; the answer is kept whether or not anybody waits."""
-        for dump in self._parts.dumps:
-            if dump.serves(inquiry) and (told := self._dumped(dump, inquiry)) is not None:
-                return told
+        if (told := self._of_file(inquiry)) is not None:
+            return told
         outcome = await self._ask(Product.NETWORK, inquiry)
         if outcome.answer is None or outcome.account is None:
             return self._failed(inquiry, outcome)
@@ -135,6 +141,12 @@ class Pipeline:
         if not self._flights.waiting(inquiry.number):
             self._observe(events.LateAnswer(terms.name))
         return finding
+
+    def _of_file(self, inquiry: Inquiry) -> Finding | None:
+        for dump in self._parts.dumps:
+            if dump.serves(inquiry) and (told := self._dumped(dump, inquiry)) is not None:
+                return told
+        return None
 
     def _dumped(self, dump: Dumps, inquiry: Inquiry) -> Finding | None:
         answer = dump.answer(inquiry.number)
@@ -180,17 +192,33 @@ class Pipeline:
             return ""
         try:
             async with asyncio.timeout_at(until):
+                if inquiry.unasked:
+                    return await self._kept_verdict(product, inquiry, now)
                 return await self._parts.screens.ask(inquiry, product, now, self._ask_screen)
         except TimeoutError:
             return ""
 
-    async def _ask_screen(self, product: Product, inquiry: Inquiry) -> Said | None:
+    async def _kept_verdict(self, product: Product, inquiry: Inquiry, now: float) -> str:
+        """Return a verdict that is remembered, empty when none is: nobody may be asked."""
+        known = self._parts.screens.kept(inquiry.number, product, now)
+        if known is not None:
+            return known
+        said = await self._stored_verdict(product, inquiry)
+        return "" if said is None else said.verdict
+
+    async def _stored_verdict(self, product: Product, inquiry: Inquiry) -> Said | None:
         store = self._parts.store
         stored = await store.get(inquiry.number, product) if store is not None else None
-        if stored is not None and self.keeper.age_s(stored) <= self._freshness.of_screen(product):
-            obtained = self._clock() - self.keeper.age_s(stored)
-            self._parts.screens.keep(inquiry.number, product, stored.said, obtained)
-            return stored.said
+        if stored is None or self.keeper.age_s(stored) > self._freshness.of_screen(product):
+            return None
+        obtained = self._clock() - self.keeper.age_s(stored)
+        self._parts.screens.keep(inquiry.number, product, stored.said, obtained)
+        return stored.said
+
+    async def _ask_screen(self, product: Product, inquiry: Inquiry) -> Said | None:
+        stored = await self._stored_verdict(product, inquiry)
+        if stored is not None:
+            return stored
         failure = self._parts.failures.get(inquiry.number, self._clock(), self._generation, product)
         if failure is not None and inquiry.max_age_s != 0:
             self._observe(events.Avoided("", "failure"))

@@ -33,12 +33,19 @@ class Screens:
         """Return the verdicts when every one of them is remembered, at once."""
         known: dict[Product, str] = {}
         for product in products:
-            memory = self._memory.get(product)
-            kept = None if memory is None else memory.get(number, now)
-            if kept is None or kept.age_s > self._lives_s(product):
+            kept = self.kept(number, product, now)
+            if kept is None:
                 return None
-            known[product] = kept.said.verdict
+            known[product] = kept
         return verdicts(known)
+
+    def kept(self, number: Msisdn, product: Product, now: float) -> str | None:
+        """Return one verdict that is remembered, at once; None when none is."""
+        memory = self._memory.get(product)
+        kept = None if memory is None else memory.get(number, now)
+        if kept is None or kept.age_s > self._lives_s(product):
+            return None
+        return kept.said.verdict
 
     def keep(self, number: Msisdn, product: Product, said: Said, obtained: float) -> None:
         """Remember a verdict."""
@@ -49,10 +56,9 @@ class Screens:
 
     async def ask(self, inquiry: Inquiry, product: Product, now: float, asks: Asks) -> str:
         """Return one verdict, from memory or from whoever knows; empty when nobody does."""
-        memory = self._memory.get(product)
-        kept = None if memory is None else memory.get(inquiry.number, now)
-        if kept is not None and kept.age_s <= self._lives_s(product):
-            return kept.said.verdict
+        known = self.kept(inquiry.number, product, now)
+        if known is not None:
+            return known
         flights = self._flights.setdefault(product, Flights())
         try:
             return await flights.join(inquiry.number, partial(_verdict, asks, product, inquiry))

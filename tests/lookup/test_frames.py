@@ -60,6 +60,7 @@ inquiries = st.builds(
     screens=st.lists(
         st.sampled_from([Product.FRAUD, Product.TPS, Product.UNSUBSCRIBE]), max_size=3
     ).map(tuple),
+    unasked=st.sampled_from(["", "breaker", "shed"]),
 )
 truths = st.none() | st.booleans()
 findings = st.builds(

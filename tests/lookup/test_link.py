@@ -199,7 +199,7 @@ def test_a_router_gets_the_dippers_answer(path: Path, loop: Callable[[], Any]) -
             assert KNOWN == await router.link.find(asked_)
             assert asked_ == await finder.asked.get()
             assert 1 == door.connections
-            assert router.link.peer == Hello(2, os.getpid(), 7)
+            assert router.link.peer == Hello(3, os.getpid(), 7)
             assert 0 == router.link.pending
 
     with asyncio.Runner(loop_factory=loop) as runner:
@@ -268,7 +268,7 @@ def test_what_waits_on_a_lost_connection_is_answered_at_once(path: Path) -> None
     async def main() -> None:
         async with false_dipper_of(path) as came, linked(path) as router:
             dipper = await came.get()
-            dipper.say(Hello(2, 1, 1))
+            dipper.say(Hello(3, 1, 1))
             await router.state("connected")
             waiting = asyncio.create_task(router.find())
             assert isinstance(await dipper.hear(), Hello)
@@ -373,7 +373,7 @@ def test_a_silent_dipper_costs_a_second_once_and_then_nobody_anything(path: Path
     async def main() -> None:
         async with false_dipper_of(path) as came, linked(path) as router:
             dipper = await came.get()
-            dipper.say(Hello(2, 1, 1))
+            dipper.say(Hello(3, 1, 1))
             await router.state("connected")
             begun = time.monotonic()
             assert NO_DIPPER == await router.find(within_s=60.0)  # it was stalled meanwhile
@@ -395,7 +395,7 @@ def test_a_dipper_that_does_not_read_is_stalled_before_the_memory_fills(path: Pa
         async with false_dipper_of(path) as came, linked(path, max_pending=100_000) as router:
             dipper = await came.get()
             dipper.reader._transport.pause_reading()  # type: ignore[attr-defined] # as frozen
-            dipper.say(Hello(2, 1, 1))
+            dipper.say(Hello(3, 1, 1))
             await router.state("connected")
             asks = [asyncio.create_task(router.find(within_s=60.0)) for _ in range(50_000)]
             await router.state("stalled")
@@ -470,7 +470,7 @@ def test_a_router_that_does_not_read_is_cut_before_the_memory_fills(path: Path) 
     async def main() -> None:
         async with opened(path) as door, knocking(path) as router:
             router.reader._transport.pause_reading()  # type: ignore[attr-defined] # as if frozen
-            router.say(Hello(2, 1, 1))
+            router.say(Hello(3, 1, 1))
             ask = asked(1, Inquiry(ONE, time.monotonic() + 60))
             while door.slow == 0:
                 router.say(*[ask] * 1_000)
@@ -599,7 +599,7 @@ def test_beyond_what_the_dipper_can_hold_questions_are_shed(path: Path) -> None:
         finder = Answers()
         held = finder.hold(ONE)
         async with opened(path, finder) as door, knocking(path) as router:
-            router.say(Hello(2, 1, 1))
+            router.say(Hello(3, 1, 1))
             assert isinstance(await router.hear(), Hello)
             deadline = time.monotonic() + 60
             router.say(*(asked(n, Inquiry(ONE, deadline)) for n in range(doors.MAX_ASKS + 1)))

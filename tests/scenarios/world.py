@@ -25,6 +25,7 @@ from agi.config import Loaded
 from agi.dipper import Dipper, freshness_of
 from agi.e164 import NumberingPlan
 from agi.journal.writer import NoJournal
+from agi.ladder import Ladder
 from agi.lookup import events
 from agi.lookup.dump import Dump
 from agi.lookup.failures import Failures
@@ -42,6 +43,7 @@ from agi.router import Router
 from agi.router_process import VERDICTS_S, prices_of
 from agi.routing.reading import files
 from agi.routing.table import Table
+from agi.rungs import Rungs
 from agi.settings import Cache, Config
 from agi.tally import Tally
 from agi.wall import Wall
@@ -241,10 +243,11 @@ class Stage:
         config = self.site.config
         freshness = freshness_of(config.cache)
         entries = config.cache.memory_entries
+        ladder = Ladder(self._loop.time, Even().random, wall=self.epoch)
         nearby = Nearby(
             memory=MemoryTier(entries, keep_s=freshness.keep_s),
             screens=Screens(entries, lambda _: VERDICTS_S),
-            finder=hop,
+            finder=Rungs(hop, ladder),
             clock=self._loop.time,
             error_rule=self.table.error_rule,
             freshness=freshness,
@@ -262,6 +265,7 @@ class Stage:
             metrics=Metrics(),
             log=self.log,
             journal=NoJournal(),
+            ladder=ladder,
         )
 
     # ---- what happens --------------------------------------------------------------------

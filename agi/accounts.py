@@ -8,12 +8,13 @@ from types import MappingProxyType
 from typing import Final
 
 from agi.lookup.account import Terms
+from agi.lookup.probes import Known
 from agi.lookup.provider import Provider
 from agi.lookup.providers.comcetera import Comcetera
 from agi.lookup.providers.datasoap import DatasoapAsync, DatasoapSync
 from agi.lookup.providers.hlrlookup import HlrLookup
 from agi.lookup.providers.lanck import LanckFraud, LanckHlr
-from agi.model import Line, Product
+from agi.model import Dialled, Line, Mccmnc, Msisdn, Product
 from agi.settings import ProviderAccount
 
 Built = list[tuple[Provider, frozenset[Line]]]
@@ -169,6 +170,28 @@ def crowded_out(accounts: Iterable[ProviderAccount], deadline_ms: int) -> list[s
         f"deadline_ms = {deadline_ms} when {first.name} is silent: give it at most half"
         for first, second in pairwise(asked)
         if 2 * first.timeout_ms > deadline_ms and _meet(first.countries, second.countries)
+    ]
+
+
+def probes(
+    accounts: Iterable[ProviderAccount], understand: Callable[[str], Dialled]
+) -> list[Known]:
+    """Return the numbers whose network is known, each with the account that is to say it.
+
+    ``understand`` is the numbering plan's word on a number.
+    """
+    return [
+        Known(
+            one.name,
+            Msisdn(one.probe.number),
+            Mccmnc(one.probe.mccmnc),
+            one.probe.every_s,
+            dialled.country,
+            dialled.line,
+        )
+        for one in accounts
+        if one.enabled and one.probe is not None
+        for dialled in (understand(f"+{one.probe.number}"),)
     ]
 
 

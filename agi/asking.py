@@ -38,6 +38,11 @@ class Service:
         return ipc.path_of(self.state, "dipper")
 
     @property
+    def noc(self) -> Path:
+        """The control socket of noc."""
+        return ipc.path_of(self.state, "noc")
+
+    @property
     def router(self) -> Path:
         """The control socket of the first router that answers; the first one's if none does."""
         routers = self.routers
@@ -56,7 +61,7 @@ class Service:
     @property
     def alive(self) -> bool:
         """Whether any process of it runs."""
-        return ipc.alive(self.dipper) or any(map(ipc.alive, self.routers))
+        return any(map(ipc.alive, (self.dipper, *self.routers, self.noc)))
 
     def status(self) -> dict[str, Any]:
         """Return what all processes say together.
@@ -64,13 +69,15 @@ class Service:
         Raises:
             Unreachable: none of them answers.
         """
-        paths = (*self.routers, self.dipper)
+        paths = (*self.routers, self.dipper, self.noc)
         with ThreadPoolExecutor(AT_ONCE) as shell:  # several may be frozen
             found = dict(zip(paths, shell.map(_status_of, paths), strict=True))
         told = [one for one in found.values() if one is not None]
         if not told:
             told = [ipc.ask(self.router, "status", timeout_s=STATUS_S)]  # who says why not
-        silent = [path for path in paths if found[path] is None and path.exists()]
+        silent = [
+            path for path in paths if found[path] is None and (path.exists() or path == self.noc)
+        ]
         return combine(told, {path.stem: ipc.alive(path) for path in silent})
 
     def lookup(
@@ -97,7 +104,8 @@ class Service:
             UsageError: the files have faults; what ran runs on.
             Unreachable: a process does not answer.
         """
-        answers = [ipc.ask(path, "reload", timeout_s=120) for path in (self.dipper, *self.routers)]
+        paths = [self.dipper, *self.routers, *([self.noc] if ipc.alive(self.noc) else [])]
+        answers = [ipc.ask(path, "reload", timeout_s=120) for path in paths]
         tables = sorted({str(one["table"]) for one in answers[1:]})
         waits = sorted({name for one in answers for name in one["restart_needed"]})
         return {"table": " and ".join(tables), "restart_needed": waits}
@@ -108,7 +116,7 @@ class Service:
         Raises:
             UsageError: a process that is there does not serve ``version`` now; which, and why.
         """
-        paths = [path for path in (self.dipper, *self.routers) if ipc.alive(path)]
+        paths = [path for path in (self.dipper, *self.routers, self.noc) if ipc.alive(path)]
         with ThreadPoolExecutor(AT_ONCE) as shell:
             answers = list(shell.map(_switched, paths))
         served = {path.stem: said for path, said in zip(paths, answers, strict=True)}

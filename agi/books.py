@@ -29,7 +29,7 @@ from agi.lookup.providers.file import FileProvider
 from agi.lookup.resolver import Resolver, literal
 from agi.lookup.slots import Slots
 from agi.metrics import Metrics
-from agi.model import Line, Msisdn
+from agi.model import Inquiry, Line, Msisdn
 from agi.settings import ProviderAccount
 
 IDLE_CHECK_S: Final = 0.05
@@ -81,6 +81,27 @@ class Book:
             await self.purse.open()
         elif (one.daily_budget, one.price) != (other.daily_budget, other.price):
             await self.purse.revise(Budget(one.daily_budget, one.price), ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class Dumped:
+    """A file of a dump, for the countries that it covers."""
+
+    file: FileProvider
+    countries: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """The account's name in the configuration."""
+        return self.file.name
+
+    def serves(self, inquiry: Inquiry) -> bool:
+        """Say whether the file is one to ask about such a number."""
+        return not self.countries or inquiry.country in self.countries
+
+    def answer(self, number: Msisdn) -> Answer:
+        """Return what the file says."""
+        return self.file.answer(number)
 
 
 class Books:

@@ -29,12 +29,14 @@ _PARENTS_OWN: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN
 class Role:
     """One process to run: ``main`` gets its lifeline and returns its exit status.
 
+    ``essential`` False: calls are answered without it; the service is ready even if it fails to be.
     ``main`` may raise ``UsageError`` or a ``FaultyFile``: the role cannot start, and why.
     """
 
     name: str
     index: int
     main: Callable[[Lifeline], int]
+    essential: bool = True
 
     @property
     def label(self) -> str:

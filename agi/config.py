@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from phonenumbers import PhoneMetadata
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from agi.errors import ConfigurationError, Fault, UsageError
-from agi.settings import TYPES, Config, ProviderAccount, SecretSource
+from agi.places import Places
+from agi.settings import TYPES, Asterisk, Config, ProviderAccount, SecretSource
 
 ENVIRONMENT_VARIABLE: Final = "DIALDIP_CONFIG"
 SYSTEM_PATH: Final = Path("/etc/dialdip/dialdip.toml")
@@ -22,19 +23,12 @@ SYSTEM_PATH: Final = Path("/etc/dialdip/dialdip.toml")
 MIN_KEY_BYTES: Final = 16
 """Shorter keys of keyed numbers are guessed; see ``agi.lookup.tiers.keys``."""
 
-NOT_YET: Final[dict[str, str]] = {}
-"""Sections that are checked for form but have no effect in this version."""
-
-_WORDS: Final = {
-    "tuple_type": "give a list in brackets",
-    "model_type": "give a section of its own",
-    "model_attributes_type": "give a section of its own",
-    "string_pattern_mismatch": "only letters, digits, dot, dash and underscore, 1 to 32 of them",
-}
-
 
 class Loaded(BaseModel):
-    """A configuration that can be used: its values, its secrets in the clear, its warnings."""
+    """A configuration that can be used: its values, its secrets in the clear, its warnings.
+
+    ``passwords`` are the providers', ``manager_passwords`` the PBXs', both by name.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -42,6 +36,7 @@ class Loaded(BaseModel):
     path: Path
     passwords: dict[str, SecretStr]
     cache_key: SecretStr | None = None
+    manager_passwords: dict[str, SecretStr] = {}
     warnings: tuple[Fault, ...]
 
     def relative(self, text: str) -> Path:
@@ -105,46 +100,64 @@ def state_in_spite_of_faults(path: Path, environ: Mapping[str, str], *, root: bo
     return Loaded(config=plain, path=path, passwords={}, warnings=()).state(environ, root=root)
 
 
-def load(path: Path, environ: Mapping[str, str], *, secrets: bool | None = True) -> Loaded:
+Holder = Literal["dipper", "noc"]
+"""Which process holds secrets: the providers' and the store's, or the PBXs'."""
+
+
+def load(
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    secrets: bool | None = True,
+    holder: Holder = "dipper",
+) -> Loaded:
     """Read, check and complete the file.
 
-    A secret that cannot be read is a fault for whoever needs it; with ``secrets`` False, for a
-    shell beside the service, it is a warning: systemd shows credentials to the service alone.
-    With None no secret is read, and none of the file's own is kept: what answers calls has none.
+    A secret that cannot be read is a fault for its ``holder``, and nobody else's are kept. With
+    ``secrets`` False, for a shell beside the service, all are read, and one that cannot be is a
+    warning: systemd shows credentials to the service alone. With None none is read or kept.
 
     Raises:
         ConfigurationError: with every fault, each at its line.
     """
     text, tree = _parse(path)
-    places = _Places(str(path), text)
+    places = Places(str(path), text)
     try:
         config = Config.model_validate(tree)
     except ValidationError as invalid:
         raise ConfigurationError(tuple(places.faults(invalid))) from None
     store = _Secrets(places, path, environ, needed=bool(secrets))
-    passwords = {} if secrets is None else store.read(config)
-    key = None if secrets is None else store.cache_key(config)
+    providers, managers = (
+        secrets is False or (secrets is True and holder == one) for one in ("dipper", "noc")
+    )
+    passwords = store.read(config) if providers else {}
+    key = store.cache_key(config) if providers else None
+    manager_passwords = store.managers(config) if managers else {}
     faults = (*store.faults, *_contradictions(config, places))
     if any(not fault.warning for fault in faults):
         raise ConfigurationError(faults)
-    warnings = (
-        *faults,
-        *_without_effect(tree, places),
-        *_unlisted_emergency(config, places),
-    )
     return Loaded(
-        config=_without_secrets(config) if secrets is None else config,
+        config=_without_secrets(config, providers=providers, managers=managers),
         path=path,
         passwords=passwords,
         cache_key=key,
-        warnings=tuple(sorted(warnings)),
+        manager_passwords=manager_passwords,
+        warnings=tuple(sorted((*faults, *_unlisted_emergency(config, places)))),
     )
 
 
-def _without_secrets(config: Config) -> Config:
-    providers = tuple(one.model_copy(update={"password": None}) for one in config.providers)
-    cache = config.cache.model_copy(update={"key": None, "store": shown_store(config.cache.store)})
-    return config.model_copy(update={"providers": providers, "cache": cache, "asterisk": ()})
+def _without_secrets(config: Config, *, providers: bool, managers: bool) -> Config:
+    """Return a configuration that keeps only its holder's secrets."""
+    kept: dict[str, object] = {}
+    if not providers:
+        cache = {"key": None, "store": shown_store(config.cache.store)}
+        kept["providers"] = tuple(
+            one.model_copy(update={"password": None}) for one in config.providers
+        )
+        kept["cache"] = config.cache.model_copy(update=cache)
+    if not managers:
+        kept["asterisk"] = ()
+    return config.model_copy(update=kept)
 
 
 def shown_store(store: str) -> str:
@@ -179,70 +192,12 @@ def _parse(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigurationError((Fault(name, line, column, what),)) from None
 
 
-_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]\]?")
-_KEY: Final = re.compile(r"(\s*)([A-Za-z0-9_\-]+)\s*[=.]")
-
-
-class _Places:
-    """Where each key stands. TOML readers forget it, and faults need it."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self._at: dict[tuple[str | int, ...], tuple[int, int]] = {}
-        table: tuple[str | int, ...] = ()
-        counts: dict[str, int] = {}
-        for number, line in enumerate(text.splitlines(), 1):
-            if header := _HEADER.match(line):
-                key = header[2]
-                table = tuple(key.split("."))
-                if header[1] == "[[":
-                    table = (*table, counts.setdefault(key, 0))
-                    counts[key] += 1
-                self._at.setdefault(table, (number, header.start(2) + 1))
-            elif found := _KEY.match(line):
-                self._at.setdefault((*table, found[2]), (number, found.start(2) + 1))
-
-    def fault(self, location: tuple[str | int, ...], what: str, *, warning: bool = False) -> Fault:
-        """Return a fault at the nearest known place of a key or of what holds it."""
-        for end in range(len(location), 0, -1):
-            if location[:end] in self._at:
-                line, column = self._at[location[:end]]
-                return Fault(self.name, line, column, what, warning)
-        return Fault(self.name, 0, 0, what, warning)
-
-    def faults(self, invalid: ValidationError) -> Iterator[Fault]:
-        """Translate the checker's findings into one fault for each place."""
-        seen = set()
-        for error in invalid.errors(include_url=False, include_input=False, include_context=False):
-            location = error["loc"]
-            fault = self.fault(location, f"{_dotted(location)}: {_plain(error)}")
-            if (fault.line, fault.column) not in seen:
-                seen.add((fault.line, fault.column))
-                yield fault
-
-
-def _dotted(location: tuple[str | int, ...]) -> str:
-    return ".".join(map(str, location))
-
-
-def _plain(error: Any) -> str:  # noqa: ANN401 - a TypedDict of the library
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        return "unknown key; dialdip config init lists the known ones"
-    if kind == "missing":
-        return "is required"
-    return _WORDS.get(kind) or str(error["msg"]).removeprefix("Value error, ")
-
-
-def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
-    names: dict[str, int] = {}
+def _contradictions(config: Config, places: Places) -> Iterator[Fault]:
+    yield from _repeated("provider", "providers", config.providers, places)
+    yield from _repeated("asterisk", "asterisk", config.asterisk, places)
     for index, account in enumerate(config.providers):
-        where = ("providers", index)
-        first = names.setdefault(account.name, index)
-        if first != index:
-            yield places.fault((*where, "name"), "name: another provider has this name already")
         for key, what in _of_account(account, config):
-            yield places.fault((*where, key), f"{key}: {what}")
+            yield places.fault(("providers", index, key), f"{key}: {what}")
     if config.hooks.listen is not None and config.hooks.public_url is None:
         yield places.fault(("hooks", "listen"), "hooks.listen: needs public_url beside it")
     if config.cache.numbers == "keyed" and config.cache.key is None:
@@ -266,6 +221,17 @@ def _contradictions(config: Config, places: _Places) -> Iterator[Fault]:
             "the PBX: listen on a loopback or private address"
         )
         yield places.fault(("fastagi", "listen"), what, warning=True)
+
+
+def _repeated(
+    what: str, section: str, named: Sequence[ProviderAccount | Asterisk], places: Places
+) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, one in enumerate(named):
+        if one.name in seen:
+            words = f"name: another {what} has this name already"
+            yield places.fault((section, index, "name"), words)
+        seen.add(one.name)
 
 
 def _of_account(account: ProviderAccount, config: Config) -> Iterator[tuple[str, str]]:
@@ -295,13 +261,7 @@ def _of_account(account: ProviderAccount, config: Config) -> Iterator[tuple[str,
 _WITH_USERNAME: Final = frozenset(("comcetera", "lanck", "hlrlookup"))
 
 
-def _without_effect(tree: dict[str, Any], places: _Places) -> Iterator[Fault]:
-    for section, why in NOT_YET.items():
-        if section in tree:
-            yield places.fault((section, 0), f"{section}: no effect yet: {why}", warning=True)
-
-
-def _unlisted_emergency(config: Config, places: _Places) -> Iterator[Fault]:
+def _unlisted_emergency(config: Config, places: Places) -> Iterator[Fault]:
     """Warn of emergency numbers that the country's numbering plan has and the file has not."""
     numbers = config.numbers
     plan = PhoneMetadata.short_metadata_for_region(numbers.country)
@@ -321,7 +281,7 @@ class _Secrets:
     """Fetches each secret from where the file says it is."""
 
     def __init__(
-        self, places: _Places, path: Path, environ: Mapping[str, str], *, needed: bool
+        self, places: Places, path: Path, environ: Mapping[str, str], *, needed: bool
     ) -> None:
         self._needed = needed
         self._places = places
@@ -336,6 +296,14 @@ class _Secrets:
             if account.enabled:
                 where = ("providers", index, "password")
                 found[account.name] = self._one(account.password, where) or SecretStr("")
+        return found
+
+    def managers(self, config: Config) -> dict[str, SecretStr]:
+        """Return the passwords of the PBXs' manager interfaces by name."""
+        found = {}
+        for index, pbx in enumerate(config.asterisk):
+            where = ("asterisk", index, "password")
+            found[pbx.name] = self._one(pbx.password, where) or SecretStr("")
         return found
 
     def cache_key(self, config: Config) -> SecretStr | None:
@@ -379,9 +347,11 @@ class _Secrets:
             return None
         try:
             return SecretStr(path.read_text(encoding="utf-8").rstrip("\r\n"))
-        except (OSError, UnicodeDecodeError) as bad:
-            self._fault(where, f"{path}: cannot be read ({type(bad).__name__})")
-            return None
+        except OSError as bad:
+            self._fault(where, f"{path}: cannot be read ({bad.strerror})")
+        except UnicodeDecodeError:
+            self._fault(where, f"{path}: cannot be read (not UTF-8)")
+        return None
 
     def _warn_if_readable(self, where: tuple[str | int, ...]) -> None:
         if self._path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):

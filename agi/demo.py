@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from agi import config, names, serve, systemd, tables
+from agi.begun import Begun, plan_of
 from agi.child import Role
 from agi.console import Screen
 from agi.dipper import Dipper
@@ -25,7 +26,7 @@ from agi.lifeline import Lifeline
 from agi.log import Writer, quieten_libraries
 from agi.metrics import Metrics
 from agi.process import run
-from agi.router_process import Begun, RouterProcess, plan_of
+from agi.router_process import RouterProcess
 from agi.sandbox.providers import Sandbox
 from agi.sandbox.subscribers import SAMPLE, read_subscribers
 
@@ -181,7 +182,8 @@ def serve_demo() -> None:
         double = Role("sandbox", 0, partial(_sandbox, port))
         free.close()
         routers = (serve.router(begun, n) for n in range(loaded.config.fastagi.workers))
-        serve.supervise([double, serve.dipper(begun), *routers], loaded, sockets)
+        roles = [double, serve.dipper(begun), serve.noc(begun), *routers]
+        serve.supervise(roles, loaded, sockets)
 
 
 def _port(loaded: config.Loaded) -> socket.socket:

@@ -14,6 +14,7 @@ from msgspec import structs
 from agi.explaining import explain
 from agi.ipc import Handler
 from agi.model import CallContext, CallRequest, Dialled, Finding, Kind
+from agi.outlook import news_of
 from agi.question import question_of
 from agi.router import Router
 from agi.routing.choose import never
@@ -54,6 +55,7 @@ class Desk:
             "reload": self.reload,
             "switch": self.switch,
             "cache_drop": self.cache_drop,
+            "health": self.health,
         }
 
     async def status(self, asked: Asked) -> object:
@@ -78,6 +80,11 @@ class Desk:
         written = await asyncio.to_thread(self._router.journal.flush, FLUSH_S)
         return {"dropped": dropped, "written": written}
 
+    async def health(self, asked: Asked) -> object:
+        """Take how trunks stand and where the ladder is pinned; see ``outlook.News``."""
+        self._router.heed(news_of(asked))
+        return {}
+
     async def explain(self, asked: Asked) -> object:
         """Say where a call would go and why; nothing is counted, and nobody asked unless wanted."""
         router = self._router
@@ -88,13 +95,15 @@ class Desk:
         else:
             finding = router.known(context, question.request)
         brakes, supposed = router.brakes, question.supposing(finding)
-        closed = brakes.spent() or never
-        return explain(router.table, context, supposed, closed, brakes.fullness)
+        closed, prospect = brakes.spent() or never, router.outlook.prospect()
+        return explain(router.table, context, supposed, closed, brakes.fullness, prospect)
 
     async def _paid(self, context: CallContext, request: CallRequest) -> Finding | None:
         dialled = context.dialled
         if dialled.kind is not Kind.E164 or dialled.msisdn is None:
             return None
+        if self._router.ladder.held is not None:
+            return self._router.ladder.held
         inquiry = self._router.inquiry(context, request, self._clock() + PATIENCE_S)
         return await self._router.nearby.find(structs.replace(inquiry, network=True))
 

@@ -10,12 +10,12 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from agi.books import Books, state_of, state_of_dump
+from agi.accounts import probes
+from agi.books import Books, Dumped, state_of, state_of_dump
 from agi.config import Loaded
 from agi.errors import ConfigurationError, Fault, TableError, UsageError
 from agi.log import Log
@@ -27,6 +27,7 @@ from agi.lookup.ledger import Ledger
 from agi.lookup.parts import Parts
 from agi.lookup.pipeline import Pipeline
 from agi.lookup.postback import Postbacks
+from agi.lookup.probes import Asked, Probes
 from agi.lookup.provider import Answer
 from agi.lookup.providers.datasoap import Postback, read_postback
 from agi.lookup.providers.file import FileProvider
@@ -36,7 +37,7 @@ from agi.lookup.tiers.keys import NumberKey
 from agi.lookup.tiers.memory import MemoryTier
 from agi.lookup.tiers.sqlite import SqliteStore
 from agi.metrics import Metrics
-from agi.model import Finding, Inquiry, Msisdn
+from agi.model import Dialled, Finding, Inquiry, Msisdn
 from agi.settings import Cache
 from agi.tally import Tally
 from agi.wall import Wall
@@ -49,24 +50,6 @@ FAILURES: Final = 20_000
 
 DUMP_CHECK_S: Final = 10.0
 """How often the files of dumps are looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Dumped:
-    """A file of a dump, for the countries that it covers."""
-
-    file: FileProvider
-    countries: frozenset[str]
-
-    @property
-    def name(self) -> str:
-        return self.file.name
-
-    def serves(self, inquiry: Inquiry) -> bool:
-        return not self.countries or inquiry.country in self.countries
-
-    def answer(self, number: Msisdn) -> Answer:
-        return self.file.answer(number)
 
 
 def freshness_of(cache: Cache) -> Freshness:
@@ -131,6 +114,10 @@ class Dipper:
         self._budgets = Budgets()
         self._flights: Flights[Finding] = Flights()
         self.books, self.pipeline = self._assemble(loaded)
+        self.probes = Probes(
+            self._askable, clock=clock, draw=self._dice.random, observe=self._observe
+        )
+        self._understand: Callable[[str], Dialled] | None = None
 
     async def open(self) -> None:
         """Open the store, the books, the dumps and the door for postbacks.
@@ -158,6 +145,15 @@ class Dipper:
             # Its accounts retired between the store and their queue: nobody was asked.
             return await self.pipeline.find(inquiry)
         return finding
+
+    def probe(self, understand: Callable[[str], Dialled]) -> None:
+        """Ask each account for its known number from now on; ``understand`` is the plan's."""
+        self._understand = understand
+        self.probes.use(probes(self.loaded.config.providers, understand))
+
+    def _askable(self) -> Asked:
+        files = {name: file.answer for name, file in self._files.items()}
+        return Asked(self.books.accounts, files)
 
     async def forget(self, number: Msisdn) -> bool:
         """Forget a number in memory and store; say whether anything was known of it."""
@@ -190,6 +186,8 @@ class Dipper:
             self._following = asyncio.get_running_loop().create_task(following)
             self._keep(self._following)
         self.loaded = loaded
+        if self._understand is not None:
+            self.probe(self._understand)
         if same:
             await self._read_dumps()
 
@@ -200,6 +198,7 @@ class Dipper:
         if self._door is not None:
             await self._door.stop()
         self._postbacks.close()
+        await self.probes.close()
         await self.pipeline.close()
         for task in self._retiring:
             task.cancel()
@@ -247,10 +246,10 @@ class Dipper:
         pipeline.keeper.on_change = lambda number: self.on_change(number)  # noqa: PLW0108 - as it is then
         return books, pipeline
 
-    def _dumps(self, loaded: Loaded) -> tuple[list[_Dumped], list[_Dumped]]:
+    def _dumps(self, loaded: Loaded) -> tuple[list[Dumped], list[Dumped]]:
         """Return the dumps that stand before the first account that costs, and those behind."""
-        before: list[_Dumped] = []
-        after: list[_Dumped] = []
+        before: list[Dumped] = []
+        after: list[Dumped] = []
         files: dict[str, FileProvider] = {}
         paid = False
         for one in loaded.config.providers:
@@ -263,7 +262,7 @@ class Dipper:
             known = self._files.get(one.name)
             file = known if known and known.path == path else FileProvider(one.name, path)
             files[one.name] = file
-            (after if paid else before).append(_Dumped(file, frozenset(one.countries)))
+            (after if paid else before).append(Dumped(file, frozenset(one.countries)))
         self._files = files
         return before, after
 
@@ -360,7 +359,8 @@ class Dipper:
         now = self._clock()
         found = [state_of(book, now, self.metrics) for book in self.books.books]
         dumps = self._files.values()
-        return found + [state_of_dump(one, self._refused_dumps.get(one.name, "")) for one in dumps]
+        found += [state_of_dump(one, self._refused_dumps.get(one.name, "")) for one in dumps]
+        return [{**one, "probe": str(self.probes.seen(str(one["provider"])))} for one in found]
 
 
 async def _follow(then: Books, now: Books, earlier: asyncio.Task[None] | None) -> None:

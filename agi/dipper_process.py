@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 
 from agi import config, tables
 from agi.accounts import crowded_out, unasked_screens
+from agi.begun import Begun, first_of, link_path
 from agi.dipper import Dipper
 from agi.errors import ConfigurationError, Fault, TableError, UsageError
 from agi.ipc import Control, path_of
 from agi.journal.archive import Archive, directory_of
+from agi.lifetime import Lifetime
 from agi.log import Writer
 from agi.lookup.door import DipperDoor
 from agi.lookup.frames import Drop, Purge
 from agi.lookup_desk import LookupDesk
 from agi.metrics import Metrics
 from agi.model import ErrorRule, Msisdn
-from agi.router_process import Begun, first_of, link_path
 
 
 class DipperProcess:
@@ -32,6 +33,7 @@ class DipperProcess:
         self._reloading = asyncio.Lock()
         self._started = self._loop.time()
         self.metrics = Metrics()
+        self._life = Lifetime("dipper", 0, self.metrics, log)
 
     async def start(self) -> str:
         """Open the store and the doors; return nothing that anybody needs.
@@ -68,6 +70,8 @@ class DipperProcess:
         self.dipper.on_purge = self._purged
         self.dipper.on_change = self._forgotten
         await self._door.start()
+        self.dipper.probe(self._begun.plan.understand)
+        self._life.begin()
         self._warn(self._loaded.warnings)
         self._log("info", "dipper_ready", providers=len(self.dipper.books.books))
         return ""
@@ -76,6 +80,7 @@ class DipperProcess:
         """Let what was asked be answered for a moment, write what waits, end."""
         await self._door.close()
         await self.dipper.close()
+        self._life.end(self._begun.state, self.report())
         await self._control.stop()
 
     async def reload(self, uid: int | None = None) -> dict[str, object]:
@@ -115,7 +120,7 @@ class DipperProcess:
 
     def report(self) -> Mapping[str, object]:
         """Return what this process counted, and how it is; see ``agi.report``."""
-        return {
+        said = {
             "role": "dipper",
             "index": 0,
             "pid": os.getpid(),
@@ -131,6 +136,7 @@ class DipperProcess:
             "unasked": self._unasked(),
             "counts": self.metrics.snapshot(),
         }
+        return self._life.sign(said)
 
     async def _standing(self) -> Mapping[str, object]:
         return await asyncio.to_thread(tables.standing, self._loaded, self._begun.state)

@@ -20,10 +20,10 @@ import msgspec
 
 from agi.errors import DialdipError, Unreachable, UsageError
 from agi.lookup.owner import leave_to_owner
+from agi.lookup.private import MAX_PATH
 
 VERSION: Final = 1
 MAX_LINE: Final = 16 * 1024 * 1024
-MAX_PATH: Final = 107
 """What fits into sun_path with its NUL, see unix(7)."""
 
 _CREDENTIALS: Final = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
@@ -139,6 +139,8 @@ def ask(path: Path, op: str, *, timeout_s: float = 5.0, **arguments: object) -> 
                 line = lines.readline(MAX_LINE)
     except OSError as bad:
         hint = "is dialdip serve running with this configuration?"
+        if path.name.startswith("noc-"):
+            hint = "calls may go on without noc: dialdip status tells"
         if isinstance(bad, PermissionError):
             hint = "only its own user and root may ask it"
         why = bad.strerror or "timed out"

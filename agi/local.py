@@ -10,6 +10,7 @@ from typing import Any
 
 from agi import tables
 from agi.asking import Service
+from agi.begun import plan_of
 from agi.config import Loaded
 from agi.dipper import Dipper
 from agi.errors import UsageError
@@ -19,7 +20,6 @@ from agi.log import Silence
 from agi.lookup_desk import LookupDesk
 from agi.metrics import Metrics
 from agi.question import question_of
-from agi.router_process import plan_of
 from agi.routing.reading import files
 from agi.routing.table import Table
 from agi.routing.versions.store import Store

@@ -203,7 +203,8 @@ class Inquiry(msgspec.Struct, frozen=True, gc=False):
     ``deadline`` is an instant of the monotonic clock in seconds, the same for every process of a
     host. ``country`` (ISO 3166 alpha-2, or empty) and ``line`` are the numbering plan's word on the
     number: they choose the providers. ``max_age_s``: no network answer older than this. ``network``
-    False: only the ``screens`` are asked. ``screens`` never holds ``Product.NETWORK``.
+    False: only the ``screens`` are asked. ``screens`` never holds ``Product.NETWORK``. ``unasked``
+    not empty: no provider is asked, what is kept has to do, and this is the reason if it does not.
     """
 
     number: Msisdn
@@ -213,6 +214,7 @@ class Inquiry(msgspec.Struct, frozen=True, gc=False):
     max_age_s: float | None = None
     network: bool = True
     screens: tuple[Product, ...] = ()
+    unasked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,9 +169,14 @@ class Parent:
         child.failures += 1
 
     def _announce(self) -> None:
-        texts = {child.role.label: child.text for child in self._children}
-        ready = {label: text for label, text in texts.items() if text is not None}
-        if not self._announced and not self._stopping and len(ready) == len(texts):
+        ready = {child.role.label: child.text for child in self._children if child.text is not None}
+        # One that calls do without, and that fails to start, keeps nobody waiting for them.
+        awaited = [child for child in self._children if child.role.essential or not child.failures]
+        if (
+            not self._announced
+            and not self._stopping
+            and all(child.role.label in ready for child in awaited)
+        ):
             self._announced = True
             self._on_ready(ready)
             notify(self._environ, "READY=1")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from agi.ladder import Level
 from agi.lookup.money import shown
 from agi.metrics import Latency, Metrics
 from agi.model import Source
+from agi.reached import NONE_NEEDED
 
 FULL: Final = 0.9
 """From this share of the connections on, the port is said to be nearly full."""
@@ -27,6 +30,12 @@ TRIPPED_S: Final = 60.0
 STORE_TROUBLES: Final = frozenset(
     f"store-{what}" for what in ("corrupt", "failed", "write", "dropped", "not-erased")
 )
+
+PROBED: Final = {
+    "wrong": "answers wrongly: its probe is known to be in another network",
+    "missing": "has no answer for its probe",
+}
+"""What is said of an account whose last probe did not bring the network that is known."""
 
 ENOUGH: Final = 20
 """So many calls are needed before a share means anything."""
@@ -52,14 +61,20 @@ def combine(told: Sequence[Told], silent: Mapping[str, bool]) -> dict[str, objec
         "troubles": [
             *(_silent(name, there=there) for name, there in silent.items()),
             *_of_processes(routers, dipper, silent),
+            *_of_ladders(routers),
             *_of_tables(told, dipper),
             *_of_limits(routers),
             *_of_lookups(metrics, dipper),
             *_of_endings(metrics, routers),
             *_of_odds(metrics, told),
+            *(trouble for one in told for trouble in one.get("troubles", ())),
         ],
-        "hints": list(_hints(dipper)),
-        "service": _service(metrics, routers, dipper or _MISSING),
+        "hints": [
+            *_hints(dipper),
+            *_pinned_live(routers),
+            *(hint for one in told for hint in one.get("hints", ())),
+        ],
+        "service": _service(metrics, routers, dipper or _MISSING) | _web(told),
         "calls": [
             {"labels": labels, "count": count} for labels, count in metrics.calls.most_common()
         ],
@@ -93,6 +108,11 @@ def _service(metrics: Metrics, routers: Sequence[Told], dipper: Told) -> dict[st
     }
 
 
+def _web(told: Sequence[Told]) -> dict[str, object]:
+    noc = next((one for one in told if one["role"] == "noc"), None)
+    return {} if noc is None else {"web": noc["web"]}
+
+
 def _process(one: Told) -> dict[str, object]:
     return {
         "process": f"{one['role']}-{one['index']}",
@@ -108,7 +128,7 @@ def _provider(metrics: Metrics, state: Told) -> dict[str, object]:
     return {
         "provider": name,
         "breaker": state["breaker"],
-        "asked": metrics.lookup[name].count,
+        "asked": metrics.lookup_of(name).count,
         "p50_ms": state.get("p50_ms"),
         "p95_ms": state.get("p95_ms"),
         "answers": _outcomes(metrics, name),
@@ -144,6 +164,8 @@ def _outcomes(metrics: Metrics, provider: str) -> str:
 def _silent(name: str, *, there: bool) -> str:
     if there:
         return f"{name} does not answer: it is frozen"
+    if name == "noc-0":
+        return "no noc runs: nobody hears Asterisk, trunks count as up, and there are no metrics"
     return f"{name} is gone: it was killed, and is being replaced unless its log says why not"
 
 
@@ -162,8 +184,26 @@ def _of_processes(
             yield f"router-{one['index']}: {used} of {room} connections are in use"
 
 
+def _of_ladders(routers: Sequence[Told]) -> Iterator[str]:
+    """Say how far the routers have stepped down: the lowest level of them, and why."""
+    ladders = [one["ladder"] for one in routers if "ladder" in one]
+    lowest = max(ladders, key=lambda one: one["shown"], default=None)
+    if lowest is None or not lowest["shown"]:
+        return
+    pinned = ", pinned" if lowest["pinned"] else ""
+    yield f"brown-out, level {Level(lowest['shown']).word}{pinned}: {lowest['why']}".rstrip(": ")
+
+
+def _pinned_live(routers: Sequence[Told]) -> Iterator[str]:
+    """Say that a person keeps the routers asking, which hurts no call by itself."""
+    ladders = [one["ladder"] for one in routers if "ladder" in one]
+    held = next((one for one in ladders if one["pinned"] and not one["level"]), None)
+    if held is not None:
+        yield f"the brown-out ladder is pinned at live: {held['why']}".rstrip(": ")
+
+
 def _of_tables(told: Sequence[Told], dipper: Told | None) -> Iterator[str]:
-    running = sorted({str(one["table"]) for one in told})
+    running = sorted({str(one["table"]) for one in told if one["table"]})
     if len(running) > 1:
         who = ", ".join(f"{one['role']}-{one['index']} {one['table']}" for one in told)
         yield f"the processes have different tables ({who}): reload, and see what is refused"
@@ -205,10 +245,19 @@ def _of_lookups(metrics: Metrics, dipper: Told | None) -> Iterator[str]:
     for state in states:
         yield from _of_provider(metrics, state)
     yield from () if dipper is None else dipper.get("unasked", ())
-    calls = sum(metrics.calls.values())
-    blind = sum(n for (_, source, _), n in metrics.calls.items() if source == Source.DEFAULT)
+    yield from _blind(metrics)
+
+
+def _blind(metrics: Metrics) -> Iterator[str]:
+    """Say how many of the calls that need a network had none."""
+    needed = {of: n for of, n in metrics.calls.items() if of[2] not in NONE_NEEDED}
+    reasons: Counter[str] = Counter()
+    for (_, source, reason), count in needed.items():
+        if source == Source.DEFAULT:
+            reasons[reason] += count
+    calls, blind = sum(needed.values()), sum(reasons.values())
     if calls >= ENOUGH and blind > calls * SLOW_SHARE:
-        why = _commonest_reason(metrics)
+        why = reasons.most_common(1)[0][0]
         yield f"{blind} of {calls} calls went out without a network, mostly: {why}"
 
 
@@ -222,6 +271,8 @@ def _of_provider(metrics: Metrics, state: Told) -> Iterator[str]:
         yield f"provider {name} is not asked: {state['breaker']}{why}"
     if state.get("trouble"):
         yield f"provider {name}: {state['trouble']}"
+    if state.get("probe") in PROBED:
+        yield f"provider {name} {PROBED[state['probe']]}"
     left = state.get("budget_left")
     if left is not None and float(left.partition(" ")[0]) <= 0:
         yield f"provider {name}: the money of the day is spent"
@@ -259,11 +310,3 @@ def _of_stores(metrics: Metrics, told: Sequence[Told]) -> Iterator[str]:
         if what in STORE_TROUBLES and (ago < RECENT_S or what == "store-not-erased"):
             word = what.removeprefix("store-")
             yield f"the {who} store: {word}, {count} times, the last {ago:.0f} s ago"
-
-
-def _commonest_reason(metrics: Metrics) -> str:
-    reasons: dict[str, int] = {}
-    for (_, source, reason), count in metrics.calls.items():
-        if source == Source.DEFAULT:
-            reasons[reason] = reasons.get(reason, 0) + count
-    return max(reasons, key=lambda reason: reasons[reason])

@@ -19,6 +19,7 @@ from agi.fastagi import script
 from agi.fastagi.protocol import Environment
 from agi.fastagi.server import Closed, Ending, Prepared
 from agi.journal.writer import Journal, reader_of
+from agi.ladder import Ladder, Level
 from agi.log import Log, where
 from agi.lookup.nearby import Nearby
 from agi.metrics import Metrics
@@ -34,7 +35,9 @@ from agi.model import (
     Product,
     Source,
 )
-from agi.routing.choose import decide, refusal
+from agi.outlook import News, Outlook
+from agi.routing.choose import decide, never, refusal
+from agi.routing.prospect import Prospect
 from agi.routing.reading.policy_rows import Ruling
 from agi.routing.table import Table
 from agi.routing.trunk import Trunk
@@ -64,6 +67,8 @@ class Router:
 
     ``table`` is replaced as a whole by a reload: a call is decided by one table, the one in force
     when it is. ``wall`` is the wall clock, an epoch in seconds. ``journal`` is told every decision.
+    ``ladder`` is the one that ``nearby`` asks by. ``feed`` is told each answered call when it is
+    over: its unique id, what was decided, and how long that took; it must not wait.
     """
 
     def __init__(  # noqa: PLR0913 - a composition root is given its parts
@@ -81,12 +86,16 @@ class Router:
         metrics: Metrics,
         log: Log,
         journal: Journal,
+        ladder: Ladder | None = None,
+        outlook: Outlook | None = None,
     ) -> None:
         self.plan = plan
         self._caller = reader_of(plan)
         self.brakes = Brakes(table, metrics, clock)
+        self.outlook = outlook or Outlook(clock=clock, wall=wall)
         self.table = table
         self.nearby = nearby
+        self.ladder = ladder or Ladder(clock, draw, wall=wall)
         self.prices = prices
         self.metrics = metrics
         self.journal = journal
@@ -98,6 +107,7 @@ class Router:
         self._count = 0
         self._log = log
         self._logged: set[str] = set()
+        self.feed: Callable[[str, Decision, float], None] = _nobody
 
     @property
     def table(self) -> Table:
@@ -108,6 +118,7 @@ class Router:
     def table(self, table: Table) -> None:
         self._table = table
         self.brakes.use(table)
+        self.outlook.use(table)
 
     # ---- the call: what the server asks --------------------------------------------------
 
@@ -150,6 +161,9 @@ class Router:
         number = dialled.msisdn
         if dialled.kind is not Kind.E164 or number is None:
             return _NO_DIP if dialled.kind is Kind.SHORT else _INVALID
+        held = self.ladder.held
+        if held is not None:
+            return held
         table = self._table
         screens = table.screening(request.account).asked if table.has_screens else ()
         finding = self.nearby.recall(number, self._clock(), request.max_age_s, screens)
@@ -202,14 +216,19 @@ class Router:
         return self._prepare(context, request, await self.nearby.find(inquiry))
 
     def _prepare(self, context: CallContext, request: CallRequest, finding: Finding) -> Prepared:
+        outlook = self.outlook
         spent = self.brakes.spent() if self._table.has_cps else None
-        if spent is None:
+        prospect = outlook.prospect() if outlook.busy else None
+        if spent is None and prospect is None:
             decision = self.decide(context, finding)
             self.journal.note(context, request, finding, decision)
         else:
-            decision = self.decide(context, finding, spent)
+            decision = self.decide(context, finding, spent, prospect)
             self.brakes.take(decision)
-            self.journal.note(context, request, finding, decision, tuple(spent.names))
+            outlook.sent(decision)
+            names = () if spent is None else spent.names
+            notes = () if prospect is None else prospect.notes
+            self.journal.note(context, request, finding, decision, (*names, *notes))
         return Prepared(script.answer(decision, request.uniqueid), Call(request, decision))
 
     def _refuse(self, context: CallContext, request: CallRequest, why: Refusal) -> Prepared:
@@ -224,12 +243,21 @@ class Router:
         context: CallContext,
         finding: Finding,
         closed: Callable[[Trunk], bool] | None = None,
+        prospect: Prospect | None = None,
     ) -> Decision:
         """Choose the trunks; the same function serves calls, ``explain`` and the tests."""
+        shut = never if closed is None else closed
         decision_id = self._next_id()
-        if closed is None:
-            return decide(self._table, context, finding, self._draw, decision_id)
-        return decide(self._table, context, finding, self._draw, decision_id, closed)
+        return decide(self._table, context, finding, self._draw, decision_id, shut, prospect)
+
+    def heed(self, news: News) -> None:
+        """Go by what noc, or a person by it, says of trunks and of the ladder."""
+        self.outlook.heard(news.standings)
+        pin = news.ladder
+        if pin is None:
+            self.ladder.unpin()
+        else:
+            self.ladder.pin(Level(pin.level), pin.until, pin.why)
 
     def _next_id(self) -> str:
         self._count += 1
@@ -248,6 +276,7 @@ class Router:
             decision = call.decision
             metrics.calls[(decision.action, decision.source, decision.reason)] += 1
             metrics.decision.observe(event.seconds)
+            self.feed(call.request.uniqueid, decision, event.seconds)
             level = "info" if event.ending is Ending.COMMITTED else "warning"
             self._log.later(level, "call", partial(_line, call, event))
         elif event.ending in (Ending.REFUSED, Ending.SHED, Ending.LATE):
@@ -269,6 +298,10 @@ class Router:
         """Log a fault of our own: its type and its places, not its words."""
         kind = error.kind if isinstance(error, ProtocolError) else ""
         self._log("error", "call_failed", error=where(error), kind=kind)
+
+
+def _nobody(uniqueid: str, decision: Decision, seconds: float) -> None:
+    del uniqueid, decision, seconds
 
 
 def _line(call: Call, event: Closed) -> dict[str, object]:

@@ -8,32 +8,34 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import ip_network
-from pathlib import Path
 from random import Random
 from typing import Final
 
-from agi import config, tables
+from agi import config, pins, tables
+from agi.begun import Begun, address_of, first_of, link_path
 from agi.desk import Desk
 from agi.dipper import freshness_of
-from agi.e164 import NumberingPlan
 from agi.errors import ConfigurationError, Fault, TableError, UsageError
 from agi.fastagi.server import Limits, Server, listen
+from agi.feed import Feed
+from agi.feed import path_of as feed_path
 from agi.gossip import Counts, Gossip
 from agi.ipc import Control, path_of
 from agi.journal.writer import open_journal
+from agi.lifetime import Lifetime
 from agi.log import Writer
 from agi.lookup.link import DipperLink
 from agi.lookup.nearby import Nearby
-from agi.lookup.parts import Finder
 from agi.lookup.screening import Screens
 from agi.lookup.tiers.memory import MemoryTier
 from agi.metrics import Metrics
 from agi.model import ErrorRule, Line, Msisdn
+from agi.outlook import Outlook, news_of
 from agi.process import connection_cap
 from agi.router import Prices, Router
+from agi.rungs import Climb, Rungs
 from agi.settings import Config
 
 LINK_S: Final = 0.5
@@ -49,30 +51,6 @@ VERDICTS_S: Final = 300.0
 """A router remembers verdicts no longer: their true age is the dipper's to know."""
 
 
-def link_path(state: Path) -> Path:
-    """Return the socket over which routers ask the dipper."""
-    return state / "run" / "lookup.sock"
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What a router is started with.
-
-    ``tables`` is the version that was active when the parent started: it serves while it still is,
-    and when a later one cannot be loaded. ``sockets`` are those it shares with its siblings.
-    ``plan`` takes a fifth of a second to make: all processes of a parent have the same one.
-    ``finder`` stands in for the link to a dipper.
-    """
-
-    loaded: config.Loaded
-    state: Path
-    plan: NumberingPlan
-    tables: tables.InForce | None = None
-    sockets: Sequence[socket.socket] = ()
-    index: int = 0
-    finder: Finder | None = None
-
-
 class RouterProcess:
     """One router at work."""
 
@@ -85,6 +63,7 @@ class RouterProcess:
         self._linked = asyncio.Event()
         self._started = self._loop.time()
         self.metrics = Metrics()
+        self._life = Lifetime("router", begun.index, self.metrics, log)
 
     async def start(self) -> str:
         """Load everything and open the port; return its address.
@@ -96,6 +75,7 @@ class RouterProcess:
         settings = self._loaded.config
         self._take(first_of(self._begun, self._log))
         self.link: DipperLink | None = None
+        self._climb = Climb(self._loop, self.metrics, self._log)
         self._nearby = self._build_nearby(settings)
         self._journal = open_journal(
             settings.journal,
@@ -105,26 +85,34 @@ class RouterProcess:
             log=self._log,
         )
         self.router = self._build_router(settings)
+        self._feed = Feed(feed_path(self._begun.state), wall=time.time, on_state=self._on_feed)
+        self.router.feed = self._feed.note
         self._gossip = Gossip(self.router.brakes.meters, self._loop, self._tell)
         self.server = self._build_server(settings)
-        desk = Desk(
+        path = path_of(self._begun.state, "router", self._begun.index)
+        self._control = Control(path, self._desk().handlers)
+        self._recall_pins()
+        sockets = self._sockets(settings)
+        self.address = address_of(sockets[0])
+        await self._control.start()
+        await self._connect()
+        for sock in sockets:
+            await self.server.start(sock)
+        self._feed.start()
+        self._gossip.start()
+        self._life.begin()
+        self._climb.start()
+        self._log("info", "ready", fastagi=self.address, table=self.router.table.version)
+        return self.address
+
+    def _desk(self) -> Desk:
+        return Desk(
             self.router,
             clock=self._loop.time,
             report=self.report,
             reload=self.reload,
             switch=self.switch,
         )
-        path = path_of(self._begun.state, "router", self._begun.index)
-        self._control = Control(path, desk.handlers)
-        sockets = self._sockets(settings)
-        self.address = _address_of(sockets[0])
-        await self._control.start()
-        await self._connect()
-        for sock in sockets:
-            await self.server.start(sock)
-        self._gossip.start()
-        self._log("info", "ready", fastagi=self.address, table=self.router.table.version)
-        return self.address
 
     def _build_router(self, settings: Config) -> Router:
         return Router(
@@ -140,6 +128,10 @@ class RouterProcess:
             metrics=self.metrics,
             log=self._log,
             journal=self._journal,
+            ladder=self._climb.ladder,
+            outlook=Outlook(
+                clock=self._loop.time, wall=time.time, trial_share=settings.health.trial_share
+            ),
         )
 
     def _build_server(self, settings: Config) -> Server:
@@ -159,7 +151,10 @@ class RouterProcess:
         left = await self.server.drain(self._loaded.config.fastagi.deadline_ms / 1000 + 0.2)
         self._log("info", "stopped", calls_cut=left)
         self._gossip.stop()
+        await self._feed.stop()
+        self._climb.stop()
         await asyncio.to_thread(self._journal.close)
+        self._life.end(self._begun.state, self.report())
         await self._control.stop()
         if self.link is not None:
             await self.link.close()
@@ -177,7 +172,7 @@ class RouterProcess:
         return Nearby(
             memory=MemoryTier(entries, keep_s=freshness.keep_s),
             screens=Screens(entries, lives_s),
-            finder=self._begun.finder or self._build_link(),
+            finder=Rungs(self._begun.finder or self._build_link(), self._climb.ladder),
             clock=self._loop.time,
             error_rule=self._error_rule,
             freshness=freshness,
@@ -221,6 +216,18 @@ class RouterProcess:
         if connected:
             self._linked.set()
         self._log("info" if connected else "warning", "dipper", state=state)
+
+    def _recall_pins(self) -> None:
+        """Go by what people pinned before this process began; noc says it anew when it is there."""
+        try:
+            held = pins.read(self._begun.state, time.time())
+        except UsageError as unread:
+            self._log("error", "pins_not_read", why=str(unread))
+        else:
+            self.router.heed(news_of(held.told()))
+
+    def _on_feed(self, state: str) -> None:
+        self._log("info", "noc", state=state)
 
     def _error_rule(self, kind: str, code: str) -> ErrorRule | None:
         return self.router.table.error_rule(kind, code)  # of the table that runs by then
@@ -324,7 +331,7 @@ class RouterProcess:
     def report(self) -> Mapping[str, object]:
         """Return what this process counted, and how it is; see ``agi.report``."""
         now = self._loop.time()
-        return {
+        said = {
             "role": "router",
             "index": self._begun.index,
             "pid": os.getpid(),
@@ -336,39 +343,16 @@ class RouterProcess:
             "remembered": len(self._nearby.memory),
             "alarms": self._in_force.alarms,
             "limits": self.router.brakes.tripped(),
+            "ladder": self.router.ladder.state(),
+            "outlook": self.router.outlook.state(),
+            "feed": self._feed.state(),
             "journal": self._journal.state(),
             "dipper": self.link.state if self.link is not None else CONNECTED,
             "log_dropped": self._log.dropped,
             "trouble_s": {name: now - at for name, at in self.metrics.last.items()},
             "counts": self.metrics.snapshot(),
         }
-
-
-def first_of(begun: Begun, log: Writer) -> tables.InForce:
-    """Return what a process serves first; what its parent had, when nothing else can be loaded.
-
-    Raises:
-        TableError: nothing was ever activated, and the working copy has faults.
-        UsageError: the store cannot be used, and there is nothing from the parent.
-    """
-    before = begun.tables
-    if before is None:
-        return tables.first_in_force(begun.loaded, begun.state)
-    try:
-        return tables.newer(begun.state, before.table.version) or before
-    except UsageError as failed:
-        log("error", "tables_not_loaded", why=str(failed), running=before.table.version)
-        return before
-
-
-def plan_of(settings: Config) -> NumberingPlan:
-    """Return how a site reads dialled digits."""
-    return NumberingPlan(settings.numbers.country, settings.numbers.emergency)
-
-
-def _address_of(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return self._life.sign(said)
 
 
 def prices_of(settings: Config) -> Prices:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from agi import config, systemd, tables
+from agi.begun import Begun, plan_of
 from agi.child import Role
 from agi.dipper_process import DipperProcess
 from agi.errors import UsageError
@@ -24,12 +25,16 @@ from agi.fastagi.server import listen
 from agi.ipc import alive
 from agi.lifeline import Lifeline
 from agi.log import Writer, quieten_libraries, to_stderr
+from agi.noc_process import NocProcess
 from agi.parent import Notes, Parent, Patience
 from agi.process import Part, Process, run
-from agi.router_process import Begun, RouterProcess, plan_of
+from agi.router_process import RouterProcess
 
 PATIENCE: Final = Patience(longest_pause_s=1.0)
 """A process that keeps dying is tried again each second: there may be only one other router."""
+
+NICE: Final = 5
+"""Calls go before people: where cores are short, noc waits."""
 
 DRAIN_S: Final = 0.5
 """How much longer than a call's deadline the processes may take to end."""
@@ -49,7 +54,7 @@ def serve(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
     begun = Begun(loaded, state, plan_of(loaded.config), in_force, sockets)
     workers = loaded.config.fastagi.workers
     _sweep(state)
-    roles = [dipper(begun), *(router(begun, index) for index in range(workers))]
+    roles = [dipper(begun), noc(begun), *(router(begun, index) for index in range(workers))]
     supervise(roles, loaded, sockets)
 
 
@@ -106,6 +111,18 @@ def run_dipper(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
     _alone(lambda log: DipperProcess(begun, log), loaded, "ready dipper{}")
 
 
+def run_noc(loaded: config.Loaded, environ: Mapping[str, str]) -> None:
+    """Run noc by itself, as systemd does.
+
+    Raises:
+        TableError: nothing was ever activated, and the tables' working copy has faults.
+        UsageError: the state directory cannot be used.
+    """
+    _stand_back()
+    begun = Begun(loaded, loaded.state(environ, root=os.geteuid() == 0), plan_of(loaded.config))
+    _alone(lambda log: NocProcess(begun, log), loaded, "ready noc web={}")
+
+
 def router(begun: Begun, index: int) -> Role:
     """Return the role of one router."""
     mine = replace(begun, index=index)
@@ -115,18 +132,31 @@ def router(begun: Begun, index: int) -> Role:
 
 def dipper(begun: Begun) -> Role:
     """Return the role of the dipper; it reads the secrets itself: nobody else holds any."""
+    return Role("dipper", 0, partial(_holder, begun, DipperProcess, "dipper"))
+
+
+def noc(begun: Begun) -> Role:
+    """Return the role of noc; it alone reads the passwords of the PBXs. Calls do without it."""
 
     def main(lifeline: Lifeline) -> int:
-        _close(begun.sockets)  # no call is its own
-        loaded = config.load(begun.loaded.path, os.environ)
-        return _child(
-            DipperProcess,
-            replace(begun, loaded=loaded, sockets=()),
-            loaded.config.log.numbers,
-            lifeline,
-        )
+        _stand_back()
+        return _holder(begun, NocProcess, "noc", lifeline)
 
-    return Role("dipper", 0, main)
+    return Role("noc", 0, main, essential=False)
+
+
+def _stand_back() -> None:
+    with suppress(PermissionError):  # systemd's units forbid it, and noc's own has Nice=
+        os.nice(NICE)
+
+
+def _holder(
+    begun: Begun, build: Callable[[Begun, Writer], Part], name: config.Holder, lifeline: Lifeline
+) -> int:
+    _close(begun.sockets)  # no call is its own
+    loaded = config.load(begun.loaded.path, os.environ, holder=name)
+    mine = replace(begun, loaded=loaded, sockets=())
+    return _child(build, mine, loaded.config.log.numbers, lifeline)
 
 
 def _close(sockets: Sequence[socket.socket]) -> None:
@@ -164,7 +194,7 @@ def _alone(build: Callable[[Writer], Part], loaded: config.Loaded, words: str) -
 def _announce(ready: Mapping[str, str]) -> None:
     """Print the one line that scripts wait for."""
     address = next(text for label, text in ready.items() if label.startswith("router"))
-    _say(f"ready fastagi={address} web=off")
+    _say(f"ready fastagi={address} web={ready.get('noc-0', 'off')}")
 
 
 def _say(line: str) -> None:

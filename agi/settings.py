@@ -24,6 +24,8 @@ from pydantic import (
     SecretStr,
 )
 
+from agi.plmn import canonical
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -95,6 +97,13 @@ def _money(text: str) -> Decimal:
     if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
         raise ValueError('give an amount in quotes with a decimal point, for example "0.006"')
     return Decimal(text)
+
+
+def _plmn(text: str) -> str:
+    network = canonical(text)
+    if network is None:
+        raise ValueError('give MCC and MNC, for example "23415" or "310-260"')
+    return network.mccmnc
 
 
 def _store(text: str) -> str:
@@ -226,7 +235,7 @@ class Probe(_Section):
     """A number whose network is known: asked now and then, to see that answers are right."""
 
     number: str = Field(pattern=r"^[1-9][0-9]{4,14}$", description="E.164 digits")
-    mccmnc: str = Field(pattern=r"^[0-9]{5,6}$", description="the network that it is in")
+    mccmnc: Annotated[str, AfterValidator(_plmn)] = Field(description="the network that it is in")
     every_s: int = Field(300, ge=10, le=86_400, description="each asking costs what a lookup costs")
 
 

@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from agi import raft
 from agi.config import Loaded
 from agi.errors import Fault, TableError, UsageError
 from agi.routing.reading import files
@@ -101,13 +102,19 @@ def first_in_force(loaded: Loaded, state: Path) -> InForce:
             activate(state, copy, who, FIRST, None)
         except UsageError as unwritten:
             return InForce(Table(copy.compiled), (f"no version kept: {unwritten}",))
-    found = in_force(state)
+    found = _with_raft(loaded, in_force(state))
     if not found.alarms:
         return found
     with suppress(StoreError):  # what runs, runs from memory
         if Store(state).mend(who, time.time()):
             return in_force(state)
     return found
+
+
+def _with_raft(loaded: Loaded, found: InForce) -> InForce:
+    """See to it that the life-raft is there; an alarm says why it is not."""
+    alarm = raft.catch_up(loaded, found.table.compiled)
+    return replace(found, alarms=(*found.alarms, alarm)) if alarm else found
 
 
 def newer(state: Path, running: str) -> InForce | None:
@@ -166,8 +173,13 @@ def activate_copy(loaded: Loaded, state: Path, who: Who, why: str) -> tuple[Faul
         UsageError: the store cannot be used.
     """
     copy = files.load(loaded.tables, 0, loaded.config.tables.timezone)
-    activate(state, copy, who, why, None)
-    return copy.warnings
+    done = activate(state, copy, who, why, None)
+    alarm = raft.keep(loaded, done.compiled)
+    return (
+        (*copy.warnings, Fault(str(loaded.path), 0, 0, alarm, warning=True))
+        if alarm
+        else copy.warnings
+    )
 
 
 def activate(
@@ -333,7 +345,8 @@ def taken(loaded: Loaded, state: Path, uid: int) -> dict[str, object]:
     Raises:
         UsageError: the store cannot be used.
     """
-    os.nice(_NICE)
+    with suppress(PermissionError):  # the shipped units forbid it (SystemCallFilter=~@resources)
+        os.nice(_NICE)
     try:
         with Folder.at(state / "run") as run, run.locked(_LOCK, COMPILE_S):
             if not differs(loaded, state):

@@ -77,19 +77,33 @@ class Tally:
                 self._trouble("provider_name", provider, what)
             case events.Hedged() | events.Retried() | events.LateAnswer() | events.Overdue():
                 metrics.oddities[_COUNTED[type(event)], event.provider] += 1
+            case events.Probed():
+                self._probed(event)
             case events.NumberAnswered(provider, outcome, _):
                 metrics.lookups[provider, f"number-{outcome}"] += 1
 
     def _done(self, event: events.LookupDone) -> None:
         metrics = self._metrics
         metrics.lookups[event.provider, event.outcome] += 1
-        metrics.lookup[event.provider].observe(event.seconds)
+        metrics.lookup[event.provider, event.outcome].observe(event.seconds)
         if event.outcome == "ok":
             metrics.failing.pop(event.provider, None)
         elif event.outcome != "shed":  # our own doing says nothing of the provider
             times, _, _ = metrics.failing.get(event.provider, (0, "", ""))
             metrics.failing[event.provider] = (times + 1, event.outcome, event.detail)
             self._trouble("lookup_failed", event.provider, event.outcome, event.detail)
+
+    def _probed(self, event: events.Probed) -> None:
+        self._metrics.probes[event.provider, event.result] += 1
+        if event.result == event.before:
+            return
+        if event.result == "wrong":
+            note = "its probe's network is known, and it names another, or none at all"
+            self._log("error", "provider_answers_wrongly", provider=event.provider, note=note)
+        elif event.result == "missing":
+            self._log("warning", "probe_unanswered", provider=event.provider)
+        elif event.before != "none":
+            self._log("info", "probe_answered_rightly", provider=event.provider)
 
     def _store(self, store: str, what: str, count: int, detail: str) -> None:
         self._metrics.oddities[f"store-{what}", store] += count

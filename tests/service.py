@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agi.fastagi.client import Told, ask
+
+READY_S = 90
+"""A service that begins again and again does not become ready; a busy machine takes its time."""
 
 PROGRAM = [sys.executable, "-m", "agi"]
 
@@ -58,6 +61,8 @@ state_directory = "state"
 listen = "127.0.0.1:0"
 workers = {self.workers}
 {self.fastagi}
+[web]
+listen = "127.0.0.1:0"
 [[providers]]
 name = "npl"
 kind = "comcetera"
@@ -97,16 +102,19 @@ class Running:
 
     def wait_for_log(self, text: str, times: int = 1) -> None:
         """Wait until the log says something: the log is the event, the clock only a bound."""
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while self.log().count(text) < times:
             assert time.monotonic() < until, f"no {text!r} in: {self.log()}"
             assert self.process.poll() is None, self.log()
-            os.sched_yield()
+            time.sleep(0.01)  # or it takes a core from those it waits for
 
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()  # of no effect on one that has ended
 
 
 @contextmanager
@@ -126,6 +134,8 @@ def started(
     running = Running(process, "", errors)
     try:
         assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], READY_S)
+        assert ready, errors.read_text()[-4_000:]
         running.first_line = process.stdout.readline()
         assert running.first_line, errors.read_text()
         yield running

@@ -217,7 +217,7 @@ def test_a_secret_comes_from_where_the_file_says(tmp_path: Path) -> None:
     ("source", "expected"),
     [
         ('{ env = "NPL" }', "6:1: password: $NPL is not set"),
-        ('{ file = "none" }', "cannot be read"),
+        ('{ file = "none" }', "none: cannot be read (No such file or directory)"),
         ('{ credential = "npl" }', "no $CREDENTIALS_DIRECTORY"),
         ('{ env = "A", file = "b" }', "give {"),
         ("17", "give {"),
@@ -347,6 +347,38 @@ def test_what_answers_calls_is_given_no_secret_at_all(tmp_path: Path) -> None:
         config.load(missing, {}, secrets=None)
 
 
+PBX = '[[asterisk]]\nname = "a"\nusername = "u"\npassword = { file = "ami" }\n'
+
+
+def test_who_reads_asterisk_holds_its_passwords_and_no_provider_s(tmp_path: Path) -> None:
+    (tmp_path / "ami").write_text("ami-secret")
+    noc = config.load(write(tmp_path, MANY + PBX), {}, holder="noc")
+    assert {"a": "ami-secret"} == {
+        name: secret.get_secret_value() for name, secret in noc.manager_passwords.items()
+    }
+    assert {} == noc.passwords
+    assert noc.cache_key is None
+    held = noc.model_dump_json() + str(vars(noc.config))
+    for secret in ("right", "token", "s3cret", "0123456789abcdef"):
+        assert secret not in held
+
+
+def test_who_asks_providers_holds_no_password_of_a_pbx(tmp_path: Path) -> None:
+    dipper = config.load(write(tmp_path, MANY + PBX), {})  # no file, and nobody misses it
+    assert {} == dipper.manager_passwords
+    assert () == dipper.config.asterisk
+    with pytest.raises(ConfigurationError, match=r"password: .*ami: cannot be read"):
+        config.load(write(tmp_path, MANY + PBX), {}, holder="noc")
+    beside = config.load(write(tmp_path, MANY + PBX), {}, secrets=False)
+    assert any("ami: cannot be read" in fault.what for fault in beside.warnings)
+
+
+def test_two_pbxs_of_one_name_are_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "ami").write_text("ami-secret")
+    with pytest.raises(ConfigurationError, match="6:1: name: another asterisk has this name"):
+        config.load(write(tmp_path, PBX + PBX), {}, holder="noc")
+
+
 @pytest.mark.parametrize(
     ("store", "shown"),
     [
@@ -361,15 +393,11 @@ def test_a_store_is_shown_without_its_password(store: str, shown: str) -> None:
     assert shown == config.shown_store(store)
 
 
-def test_what_has_no_effect_yet_is_warned_of(tmp_path: Path) -> None:
-    text = (
-        '[web]\n[hooks]\n[journal]\n[cache]\nstore = "sqlite:x"\n[fastagi]\nlisten = "0.0.0.0:1"\n'
-        '[[asterisk]]\nname = "a"\nusername = "u"\npassword = "p"\n'
-    )
+def test_a_public_port_is_warned_of(tmp_path: Path) -> None:
+    text = '[fastagi]\nlisten = "0.0.0.0:1"\n'
     warnings = [fault.what for fault in config.load(write(tmp_path, text), {}).warnings]
-    assert 3 == len(warnings)
-    assert 2 == sum("no effect yet" in what for what in warnings)
-    assert any("loopback or private" in what for what in warnings)
+    assert 1 == len(warnings)
+    assert "loopback or private" in warnings[0]
     two = GOOD + GOOD.replace('"npl"', '"other"')
     assert () == config.load(write(tmp_path, two), {}).warnings
 

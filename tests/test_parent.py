@@ -74,9 +74,20 @@ def ignores(lifeline):
         lifeline.beat()
         time.sleep(0.1)
 
+def comes_round(lifeline):
+    with open(sys.argv[3], "a") as tries:
+        tries.write("x")
+    if os.path.getsize(sys.argv[3]) < 3:
+        raise RuntimeError("not yet")
+    return works(lifeline)
+
 notes = Notes(1)
 odd = globals().get(sys.argv[1], works)
-roles = [Role("router", 0, works), Role("router", 1, works), Role("dipper", 0, odd)]
+spared = len(sys.argv) > 3  # the odd role is one that calls do without
+roles = [
+    Role("router", 0, works), Role("router", 1, works),
+    Role("noc" if spared else "dipper", 0, odd, essential=not spared),
+]
 parent = Parent(
     roles, log=notes, grace_s=float(sys.argv[2]),
     on_ready=lambda texts: notes("info", "all_ready", texts=dict(texts)),
@@ -98,9 +109,9 @@ Line = dict[str, Any]
 class Family:
     """One parent with its children, and what they have logged so far."""
 
-    def __init__(self, odd: str, grace_s: float, environ: dict[str, str]) -> None:
+    def __init__(self, odd: str, grace_s: float, environ: dict[str, str], *more: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, odd, str(grace_s)],
+            [sys.executable, "-c", PROGRAM, odd, str(grace_s), *more],
             cwd=ROOT,
             env={**os.environ, **environ},
             stdin=subprocess.PIPE,
@@ -158,9 +169,9 @@ class Family:
 
 @contextlib.contextmanager
 def family(
-    odd: str = "", grace_s: float = 2.0, environ: dict[str, str] | None = None
+    odd: str = "", grace_s: float = 2.0, environ: dict[str, str] | None = None, *more: str
 ) -> Iterator[Family]:
-    given = Family(odd, grace_s, environ or {})
+    given = Family(odd, grace_s, environ or {}, *more)
     try:
         yield given
     finally:
@@ -176,6 +187,25 @@ def test_all_roles_become_ready_once_and_each_says_where_it_is() -> None:
         pids = given.pids()
         assert {"router-0", "router-1", "dipper-0"} == set(pids)
         assert 3 == len(set(pids.values()) - {given.process.pid})
+        assert 0 == given.stop()
+
+
+def test_who_calls_do_without_keeps_nobody_waiting_and_is_tried_again(tmp_path: Path) -> None:
+    tries = str(tmp_path / "tries")
+    with family("comes_round", 2.0, None, tries) as given:
+        assert {"router-0", "router-1"} == set(given.pids())  # after its first failure
+        given.event("ended", role="noc", how="status 1")
+        given.event("started", role="noc")
+        end = time.monotonic() + 30
+        while Path(tries).read_text() != "xxx":
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert 0 == given.stop()
+
+
+def test_who_calls_do_without_is_waited_for_while_it_starts() -> None:
+    with family("works", 2.0, None, "spared") as given:
+        assert {"router-0", "router-1", "noc-0"} == set(given.pids())
         assert 0 == given.stop()
 
 

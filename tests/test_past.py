@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from agi import past
 from agi.journal.archive import directory_of
 from agi.journal.writer import open_journal
+from agi.ladder import Ladder, Level
 from agi.log import Silence
 from agi.model import (
     CallContext,
@@ -167,6 +168,18 @@ def test_an_error_code_means_what_each_table_says_of_it(tmp_path: Path) -> None:
     )  # fmt: skip
     assert ("errors.csv", 1) == (answer["now"]["decided_by"], answer["now"]["decision"]["cause"])
     assert (True, False) == (answer["agrees"], answer["same_way"])
+
+
+def test_a_call_that_was_to_have_no_network_is_decided_again_without_one(tmp_path: Path) -> None:
+    ranges = {**SITE, "ranges.csv": b"prefix,mccmnc\n44,23415\n"}
+    table = activate(tmp_path, ranges)
+    ladder = Ladder(lambda: 0.0, lambda: 0.0, wall=lambda: SATURDAY)
+    ladder.pin(Level.DEFAULT, SATURDAY + 60, "answers are wrong")
+    assert ladder.held is not None
+    made = call(tmp_path, table, finding=ladder.held)
+    answer = told(tmp_path)
+    assert (made.rule, None) == (answer["then"]["decision"]["rule"], made.info.mccmnc)
+    assert answer["agrees"] is True
 
 
 def test_a_refused_call_was_no_tables_decision(tmp_path: Path) -> None:

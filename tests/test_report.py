@@ -60,6 +60,43 @@ def test_nothing_wrong_is_nothing_said() -> None:
     assert [] == troubles(router(), router(index=1), dipper())
 
 
+def ladder(level: int, why: str = "", *, pinned: bool = False) -> dict[str, Any]:
+    state = {"level": level, "shown": level, "why": why, "pinned": pinned, "until": None}
+    return {"ladder": state}
+
+
+def test_the_lowest_ladder_of_all_routers_is_said_with_its_reason() -> None:
+    assert [] == troubles(router(**ladder(0)), dipper())
+    found = troubles(
+        router(**ladder(0)), router(index=1, **ladder(1, "37 of 40 lookups failed")), dipper()
+    )
+    assert ["brown-out, level cache: 37 of 40 lookups failed"] == found
+    found = troubles(router(**ladder(3, "the vendor migrates", pinned=True)), dipper())
+    assert ["brown-out, level default, pinned: the vendor migrates"] == found
+    held = router(**ladder(0, "the vendor migrates", pinned=True))
+    assert [] == troubles(held, dipper())
+    hints = combine([held, router(index=1, **ladder(0)), dipper()], {})["hints"]
+    assert ["the brown-out ladder is pinned at live: the vendor migrates"] == hints
+
+
+@pytest.mark.parametrize("reason", ["invalid-number", "nodip"])
+def test_calls_that_need_no_network_went_out_without_none(reason: str) -> None:
+    """A caller that dials nonsense, or rows that say nodip, are no lookup's failure."""
+    metrics = Metrics()
+    metrics.calls["route", "memory", "ok"] = 30
+    metrics.calls["route", "default", reason] = 50
+    metrics.calls["route", "default", "timeout"] = 3
+    assert [] == troubles(router(metrics), dipper())
+    metrics.calls["route", "default", "timeout"] = 4
+    found = troubles(router(metrics), dipper())
+    assert ["4 of 34 calls went out without a network, mostly: timeout"] == found
+
+
+def test_a_probe_that_is_right_or_not_there_is_nothing_said() -> None:
+    for probe in ("ok", "none"):
+        assert [] == troubles(router(), dipper(providers=[{**PROVIDER, "probe": probe}]))
+
+
 def test_without_a_provider_every_call_is_blind() -> None:
     assert ["no provider is configured: every call goes by prefix or default"] == troubles(
         router(), dipper(providers=[])
@@ -169,6 +206,11 @@ def test_a_provider_that_fails_is_said_and_an_account_at_once(
         ({"breaker": "closed paused"}, "provider npl is not asked: closed paused"),
         ({"trouble": "its name does not resolve"}, "provider npl: its name does not resolve"),
         ({"budget_left": "0.00 EUR"}, "provider npl: the money of the day is spent"),
+        (
+            {"probe": "wrong"},
+            "provider npl answers wrongly: its probe is known to be in another network",
+        ),
+        ({"probe": "missing"}, "provider npl has no answer for its probe"),
         ({"budget_left": "0.01 EUR"}, None),
     ],
 )
@@ -220,7 +262,7 @@ def test_counts_and_money_of_all_processes_are_added_up() -> None:
     three.cost["npl", "EUR"] += Decimal("0.006")
     one.saved["EUR"] += Decimal("0.5")
     two.saved["EUR"] += Decimal("0.25")
-    three.lookup["npl"].observe(3.0)
+    three.lookup["npl", "timeout"].observe(3.0)
     three.lookups["npl", "timeout"] = 1
     three.lookups["npl", "number-ok"] = 9
     report: dict[str, Any] = combine([router(one), router(two, index=1), dipper(three)], {})

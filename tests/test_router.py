@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from agi.fastagi.protocol import Environment, EnvironmentReader
 from agi.fastagi.server import Prepared
 from agi.journal.record import Noted
 from agi.journal.writer import NoJournal
+from agi.ladder import Level
 from agi.log import Silence
 from agi.lookup.freshness import Freshness
 from agi.lookup.nearby import Nearby
@@ -31,6 +33,7 @@ from agi.model import (
     Source,
 )
 from agi.router import Call, Router
+from agi.routing.screening import Act, Policy, Screening
 from agi.routing.table import Table
 from tests.fastagi.wire import environment
 from tests.routing.making import ROUTES, TRUNKS, compiled, contents
@@ -275,3 +278,70 @@ def test_a_new_table_is_in_force_for_the_next_call() -> None:
     rig.router.table = compiled(NETWORKS + EVERYBODY, limits=LIMITS + ",,country,1,\n")
     assert "one" == rig.call(NUMBER).rule
     assert 21 == rig.call(NUMBER).cause
+
+
+# ---- the brown-out ladder -------------------------------------------------------------------
+
+RANGE = "447788,23430,\n"
+BY_NETWORK = "one,,23415,,,,,a\nrange,,23430,,,,,c\n"
+LATER = 1_795_000_600.0
+
+
+def pinned(level: Level, **tables: Any) -> Rig:
+    """A router that has remembered the number's network, pinned at a level."""
+    rig = Rig(compiled(BY_NETWORK + EVERYBODY, ranges=RANGE, **tables))
+    assert ("one", Source.LIVE) == outcome(rig.call(NUMBER))
+    rig.router.ladder.pin(level, LATER, "the vendor migrates")
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("level", "rule", "source", "reason"),
+    [
+        (Level.LIVE, "one", "memory", "ok"),
+        (Level.CACHE, "one", "memory", "ok"),
+        (Level.RANGE, "range", "range", "shed"),
+        (Level.DEFAULT, "default", "default", "shed"),
+    ],
+)
+def test_below_cache_not_even_what_is_remembered_counts(
+    level: Level, rule: str, source: str, reason: str
+) -> None:
+    rig = pinned(level)
+    decision = rig.call(NUMBER)
+    assert (rule, source, reason) == (*outcome(decision), decision.reason)
+    assert 1 == len(rig.desk.asked)
+    rig.router.ladder.unpin()
+    assert ("one", "memory") == outcome(rig.call(NUMBER))
+
+
+@pytest.mark.parametrize("level", [Level.RANGE, Level.DEFAULT])
+def test_a_pin_costs_no_emergency_call_and_no_short_code_anything(level: Level) -> None:
+    rig = pinned(level)
+    decision = rig.call("999")
+    assert ("emergency", "ok", None) == (decision.source, decision.reason, decision.cause)
+    assert "nodip" == rig.call("150").reason
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_what_the_policy_denies_stays_denied_at_every_level(level: Level) -> None:
+    rig = pinned(level, policy=DENY)
+    assert (21, "denied") == ((decision := rig.call(CUBA)).cause, decision.reason)
+
+
+@pytest.mark.parametrize(("closed", "cause"), [(True, 21), (False, None)])
+def test_a_screen_that_may_not_be_asked_fails_as_its_policy_says(
+    closed: bool, cause: int | None
+) -> None:
+    fraud = Screening(fraud=Policy(Act.REJECT, 21, closed))
+    rig = Rig(compiled(BY_NETWORK + EVERYBODY, ranges=RANGE, accounts={"": fraud}))
+    rig.router.ladder.pin(Level.RANGE, LATER, "the vendor migrates")
+    assert cause == rig.call(NUMBER).cause
+    assert [] == rig.desk.asked
+
+
+def test_a_call_that_was_spared_its_lookup_is_noted_as_it_was_decided() -> None:
+    rig = pinned(Level.DEFAULT)
+    decision = rig.call(NUMBER)
+    noted = rig.desk.noted[-1]
+    assert decision.hops == rig.router.decide(noted.context, noted.finding).hops

@@ -131,8 +131,25 @@ def test_both_ways_to_run_open_one_port_and_exclude_each_other() -> None:
     ports = {tuple(settings(name, "ListenStream")) for name in units(".socket")}
     assert {("127.0.0.1:4573",)} == ports
     assert "dialdip-router.socket" in settings("dialdip-agi.socket", "Conflicts")[0]
-    for name in ("dialdip-router@.service", "dialdip-dipper.service", "dialdip.target"):
+    parts = ("dialdip-router@.service", "dialdip-dipper.service", "dialdip-noc.service")
+    for name in (*parts, "dialdip.target"):
         assert "dialdip-agi.service" in settings(name, "Conflicts")[0].split()
+
+
+def test_the_target_wants_every_process_and_the_simple_way_excludes_them() -> None:
+    wanted = " ".join(settings("dialdip.target", "Wants")).split()
+    assert {"dialdip-dipper.service", "dialdip-noc.service", "dialdip-router@0.service"} < set(
+        wanted
+    )
+    excluded = settings("dialdip-agi.service", "Conflicts")[0].split()
+    assert {"dialdip-dipper.service", "dialdip-noc.service", "dialdip.target"} < set(excluded)
+
+
+def test_nobody_waits_for_noc_and_it_goes_first_when_memory_is_short() -> None:
+    for name in units(".service"):
+        assert "dialdip-noc.service" not in " ".join(settings(name, "Requires"))
+    scores = {name: int(settings(name, "OOMScoreAdjust")[0]) for name in units(".service")}
+    assert "dialdip-noc.service" == max(scores, key=lambda name: scores[name])
 
 
 def test_all_services_share_one_state_directory_as_one_user() -> None:

@@ -1,6 +1,7 @@
 """What happens in the lookup, counted always and logged where a person should know."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -143,7 +144,7 @@ def test_requests_are_counted_timed_and_their_failures_remembered_till_one_succe
     )
     assert {"b": (2, "timeout", "no bytes")} == desk.metrics.failing
     assert [1, 1, 1] == [desk.metrics.lookups["b", word] for word in ("reset", "timeout", "shed")]
-    assert 3 == desk.metrics.lookup["b"].count
+    assert 3 == desk.metrics.lookup_of("b").count
     assert ["lookup_failed"] * 2 == [event for _, event in desk.diary.heads]
     desk.tally(events.LookupDone("b", "ok", 0.1, 5, 5))
     assert {} == desk.metrics.failing
@@ -152,3 +153,14 @@ def test_requests_are_counted_timed_and_their_failures_remembered_till_one_succe
 def test_a34_nothing_that_is_logged_has_a_number() -> None:
     desk = told(events.LookupDone("b", "reset", 0.1, 1, 0), events.LateAnswer("b"))
     assert ONE not in repr(desk.diary.lines)
+
+
+def test_a_probes_result_is_counted_always_and_logged_when_it_changes() -> None:
+    steps = ["none", "ok", "wrong", "wrong", "missing", "missing", "ok"]
+    desk = told(*(events.Probed("npl", now, then) for then, now in pairwise(steps)))
+    assert {("npl", "ok"): 2, ("npl", "wrong"): 2, ("npl", "missing"): 2} == desk.metrics.probes
+    assert [
+        ("error", "provider_answers_wrongly"),
+        ("warning", "probe_unanswered"),
+        ("info", "probe_answered_rightly"),
+    ] == desk.diary.heads

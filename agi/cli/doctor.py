@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from agi.doctor.site import Ours
     from agi.routing.trunk import Trunk
 
+HERE: Final = Path("/etc/asterisk")
+"""Where the Asterisk of this host has its files."""
+
 
 @click.command()
 @with_config
 @click.option(
     "--asterisk-etc",
     type=click.Path(path_type=Path),
-    default=Path("/etc/asterisk"),
+    default=HERE,
     show_default=True,
     metavar="DIR",
     help="Where the Asterisk's .conf files are.",
@@ -42,13 +46,25 @@ def doctor(context: click.Context, *, asterisk_etc: Path, as_json: bool) -> int:
     settings = loaded(context)
     if not asterisk_etc.is_dir():
         raise UsageError(f"{asterisk_etc} is not a directory: give --asterisk-etc DIR")
-    ours, tables = _ours(settings)
+    ours, tables = _ours(settings, asterisk_etc)
     findings = check(asterisk_etc, ours)
     _show(asterisk_etc, tables, findings, as_json=as_json)
     return exits.NO if any(finding.hurts for finding in findings) else exits.YES
 
 
-def _ours(settings: Loaded) -> tuple[Ours, str]:
+def _unresolved(asterisk_etc: Path) -> str:
+    """Return this host's name if it does not resolve; another directory may be another host's."""
+    if asterisk_etc != HERE:
+        return ""
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError:
+        return name
+    return ""
+
+
+def _ours(settings: Loaded, asterisk_etc: Path) -> tuple[Ours, str]:
     """Return our side, and which tables it was taken from."""
     from agi import shipped
     from agi.doctor.site import Ours
@@ -62,6 +78,7 @@ def _ours(settings: Loaded) -> tuple[Ours, str]:
         emergency=config.numbers.emergency,
         trunks=trunks,
         ami_users=tuple((block.username, block.port) for block in config.asterisk),
+        unresolved=_unresolved(asterisk_etc),
         shipped=dialplan.read_text(encoding="utf-8"),
     )
     return ours, tables

@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from agi import exits
-from agi.cli import doctor, explain, files, questions, tables
+from agi.cli import doctor, explain, files, noc, questions, tables, top
 from agi.cli.options import loaded, pass_context, with_config
 from agi.errors import UsageError
 
@@ -35,7 +35,7 @@ def dialdip() -> None:
 VERBS: Final = (
     *(questions.ask, questions.lookup, explain.explain, questions.status),
     *(questions.providers, questions.cache, questions.forget, questions.reload),
-    *(tables.table, files.config_, doctor.doctor, files.install),
+    *(noc.trunk, noc.pin, tables.table, files.config_, doctor.doctor, files.install, top.top),
 )
 for verb in VERBS:
     dialdip.add_command(verb)
@@ -66,7 +66,7 @@ def serve(context: click.Context, *, demo: bool) -> int:
 
 @dialdip.command("run")
 @with_config
-@click.argument("role", type=click.Choice(["router", "dipper"]))
+@click.argument("role", type=click.Choice(["router", "dipper", "noc"]))
 @click.option(
     "--index",
     type=click.IntRange(0, 63),
@@ -83,9 +83,11 @@ def run_(context: click.Context, *, role: str, index: int) -> int:
     if role == "router":
         service.run_router(loaded(context, secrets=None), os.environ, index)
     elif index:
-        raise UsageError("--index: there is one dipper on a host: it holds the accounts")
-    else:
+        raise UsageError(f"--index: there is one {role} on a host")
+    elif role == "dipper":
         service.run_dipper(loaded(context, secrets=True), os.environ)
+    else:
+        service.run_noc(loaded(context, secrets=True, holder="noc"), os.environ)
     return exits.YES
 
 

@@ -43,9 +43,11 @@ def path_of(context: click.Context) -> Path:
     return config.find(context.ensure_object(dict).get("config"), os.environ)
 
 
-def loaded(context: click.Context, *, secrets: bool | None = False) -> config.Loaded:
-    """Return the configuration that a verb uses; see ``config.load`` for ``secrets``."""
-    return config.load(path_of(context), os.environ, secrets=secrets)
+def loaded(
+    context: click.Context, *, secrets: bool | None = False, holder: config.Holder = "dipper"
+) -> config.Loaded:
+    """Return the configuration that a verb uses; see ``config.load``."""
+    return config.load(path_of(context), os.environ, secrets=secrets, holder=holder)
 
 
 def service(context: click.Context) -> Service:

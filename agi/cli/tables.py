@@ -135,7 +135,7 @@ def activate(  # noqa: PLR0913 - one for each option
         done = tables.activate(state, copy, tables.myself(), why, seen)
     except ConflictError as conflict:
         return _beaten(conflict)
-    return _in_force(context, done, difference, as_json=as_json)
+    return _in_force(context, done, difference, as_json=as_json, settings=settings)
 
 
 @table.command()
@@ -165,7 +165,8 @@ def rollback(
         done = tables.go_back(store, name, tables.myself(), why, old.name)
     except ConflictError as conflict:
         return _beaten(conflict)
-    status = _in_force(context, done, difference, as_json=as_json)
+    settings = _settings(context)
+    status = _in_force(context, done, difference, as_json=as_json, settings=settings)
     _warn_of_copy(context)
     return status
 
@@ -225,22 +226,29 @@ def _beaten(conflict: Exception) -> int:
 
 
 def _in_force(
-    context: click.Context, done: Activated, difference: Difference, *, as_json: bool
+    context: click.Context,
+    done: Activated,
+    difference: Difference,
+    *,
+    as_json: bool,
+    settings: Loaded | None,
 ) -> int:
     """Have the running service switch, and show where the version is in force."""
-    from agi import views_tables
+    from agi import raft, views_tables
     from agi.console import document
 
     running = service(context)
     served: Mapping[str, str] = running.switch(done.version) if running.alive else {}
+    adrift = raft.keep(settings, done.compiled) if settings else ""
+    alarms = [*done.alarms, *([adrift] if adrift else [])]
     if as_json:
         said = views_tables.told(difference)
         said |= {"version": done.version, "before": done.before, "changed": done.changed}
-        said |= {"processes": served, "alarms": done.alarms}
+        said |= {"processes": served, "alarms": alarms}
         document(said)
     else:
         views_tables.activated(done.version, done.before, served, changed=done.changed)
-        for alarm in done.alarms:
+        for alarm in alarms:
             sys.stderr.write(f"dialdip: {alarm}\n")
     return exits.YES
 
@@ -263,22 +271,43 @@ def versions(context: click.Context, *, as_json: bool) -> int:
 
 @table.command()
 @with_config
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--dialplan",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the life-raft: what Asterisk goes by while nobody answers it.",
+)
 @click.option("--version", default="active", metavar="VERSION", help="Else the active one.")
 @click.option("--force", is_flag=True, help="Replace files that differ, remove tables too many.")
 @as_json
 @pass_context
-def export(
-    context: click.Context, *, directory: Path, version: str, force: bool, as_json: bool
+def export(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    *,
+    directory: Path | None,
+    dialplan: Path | None,
+    version: str,
+    force: bool,
+    as_json: bool,
 ) -> int:
-    """Write a stored version's files into a directory, byte for byte."""
-    from agi import tables
+    """Write a stored version's files into a directory, byte for byte; or its life-raft."""
+    from agi import raft, tables
     from agi.console import document
     from agi.routing.versions.store import Store
 
+    if directory is None and dialplan is None:
+        raise click.UsageError("give a directory, or --dialplan FILE", ctx=context)
     store = Store(service(context).state)
     name = _named(store, version)
-    written = tables.export(store, name, directory, force=force)
+    written: list[Path] = []
+    if directory is not None:
+        written += tables.export(store, name, directory, force=force)
+    if dialplan is not None:
+        with tables.plainly():
+            compiled = store.compiled(name)
+        raft.write(dialplan, raft.content(loaded(context), compiled), force=force)
+        written.append(dialplan)
     if as_json:
         document({"version": name, "written": [str(path) for path in written]})
         return exits.YES

@@ -19,6 +19,8 @@ NEEDED: Final = (
 )
 """Modules without which our dialplan loses something; its head says what."""
 
+FOR_HEALTH: Final = "res_manager_devicestate"
+
 FOR_PJSIP: Final = ("chan_pjsip", "res_pjsip_header_funcs")
 
 
@@ -59,6 +61,11 @@ def check_modules(site: Site, ours: Ours) -> Iterator[Finding]:
         elif not everything and name not in chosen:
             what = f"{name} is not loaded, and our dialplan needs it: load = {name}.so"
             yield Finding(modules.file, modules.line, Severity.ERROR, what)
+    absent = FOR_HEALTH in left_out or not (everything or FOR_HEALTH in chosen)
+    if absent and pjsip and ours.ami_users:
+        at = left_out.get(FOR_HEALTH, modules)
+        what = f"{FOR_HEALTH} is not loaded: nobody says over AMI which trunk can be reached"
+        yield Finding(at.file, at.line, Severity.WARNING, what)
 
 
 def _plain(value: str) -> str:

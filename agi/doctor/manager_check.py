@@ -33,6 +33,9 @@ DANGER: Final = frozenset(
 )
 """To write: each of these changes calls or the PBX; ``originate`` and ``system`` are a shell."""
 
+USED: Final = ("DialBegin", "DialState", "DialEnd", "Hangup", "CarrierAttempt")
+"""What the figures of trunks are made of: a filter has to let them through."""
+
 _TRUE: Final = frozenset(("yes", "true", "y", "t", "1", "on"))
 _EVERYWHERE: Final = ("0.0.0.0/0", "0.0.0.0/0.0.0.0", "0/0", "::/0")
 
@@ -109,8 +112,16 @@ def _check_ours(general: Section, users: dict[str, Section], ours: Ours) -> Iter
         if str(wanted_port) != port:
             what = f"AMI listens on port {port}, and our [[asterisk]] asks {wanted_port}"
             yield _at(general, "port", Severity.WARNING, what)
-    for name in {"dialdip", *(name for name, _ in ours.ami_users)} & users.keys():
+    named = {"dialdip", *(name for name, _ in ours.ami_users)} & users.keys()
+    for name in named:
         yield from _check_rights(users[name])
+        yield from _check_filters(users[name])
+    if named and not true(general.get("timestampevents", "no")):
+        what = (
+            "events without their time: post-dial delay is then that of reading them; "
+            "timestampevents = yes"
+        )
+        yield _at(general, "timestampevents", Severity.NOTE, what)
 
 
 def _check_rights(user: Section) -> Iterator[Finding]:
@@ -128,3 +139,34 @@ def _check_rights(user: Section) -> Iterator[Finding]:
             "makes a shell of; write = reporting"
         )
         yield _at(user, "write", Severity.WARNING, what)
+    if not {"reporting", "all"} & writes:
+        what = (
+            "may not list channels nor devices: after a pause of AMI calls stay marked, and "
+            "nobody says which trunk can be reached; write = reporting"
+        )
+        yield _at(user, "write", Severity.WARNING, what)
+
+
+def _check_filters(user: Section) -> Iterator[Finding]:
+    """A filter that forgets an event is worse than none: the figures are then wrong in silence."""
+    filters = [entry for entry in user.entries if entry.name.lower().startswith("eventfilter")]
+    if not filters:
+        what = (
+            "without eventfilter: 29 events a call, of which 6 are used; "
+            "manager_carrier.conf has the lines"
+        )
+        yield _at(user, "eventfilter", Severity.NOTE, what)
+        return
+    text = [entry.name + entry.value for entry in filters if not _takes_away(entry)]
+    missing = [name for name in USED if not any(name in one for one in text)]
+    if text and missing:
+        place = filters[0]
+        what = (
+            f"[{user.name}] its eventfilter lets no {', '.join(missing)} through: figures and "
+            "health of trunks are wrong; take the lines of manager_carrier.conf"
+        )
+        yield Finding(place.file, place.line, Severity.WARNING, what)
+
+
+def _takes_away(entry: Entry) -> bool:
+    return entry.value.lstrip().startswith("!") or "action(exclude)" in entry.name.lower()

@@ -29,7 +29,8 @@ class Ours:
     """Our side: what the configuration and the tables say.
 
     ``ami_users`` are the users of ``[[asterisk]]`` with their hosts' ports. ``shipped`` is the text
-    of the dialplan that came with this version. ``listen`` is ``[fastagi] listen``.
+    of the dialplan that came with this version. ``listen`` is ``[fastagi] listen``. ``unresolved``
+    is the name of Asterisk's host if it does not resolve there; empty if it does, or nobody knows.
     """
 
     listen: str
@@ -38,6 +39,7 @@ class Ours:
     trunks: tuple[Trunk, ...]
     ami_users: tuple[tuple[str, int], ...] = ()
     shipped: str = ""
+    unresolved: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def check_trunks(site: Site, ours: Ours) -> Iterator[Finding]:
     names = {endpoint for tech, endpoint, _ in used if tech == "PJSIP"}
     for name in sorted(names & endpoints.keys()):
         yield from _check_silent(name, endpoints[name])
+    yield from _check_host(ours, [endpoints[name] for name in sorted(names & endpoints.keys())])
     yield from _check_doors(site, endpoints, names)
 
 
@@ -118,6 +119,27 @@ def _check_silent(name: str, endpoint: Endpoint) -> Iterator[Finding]:
             "next one is not tried; qualify_frequency = 30 in its aor"
         )
         yield Finding(section.file, section.line, Severity.WARNING, what)
+
+
+def _check_host(ours: Ours, trunks: list[Endpoint]) -> Iterator[Finding]:
+    """Asterisk seeks its own address by its host's name, for each call (``ast_find_ourip``).
+
+    5 s a call, measured on Asterisk 22.10 with a resolver that does not answer.
+    """
+    if ours.unresolved and not all(_bound(trunk.section) for trunk in trunks):
+        what = (
+            f"{ours.unresolved}, the name of this host, does not resolve: calls may wait 5 s each "
+            "while Asterisk seeks its own address; write it here, or give each endpoint "
+            "media_address and bind_rtp_to_media_address = yes"
+        )
+        yield Finding("/etc/hosts", 0, Severity.WARNING, what)
+
+
+def _bound(section: Section) -> bool:
+    def option(name: str) -> str:
+        return section.get(name) or section.get(f"endpoint/{name}")
+
+    return bool(option("media_address")) and true(option("bind_rtp_to_media_address"))
 
 
 def _check_doors(

@@ -62,7 +62,7 @@ def test_activate_shows_what_moves_and_has_every_process_switch(running: Site) -
     assert 0 == done.returncode, done.stderr
     assert "routes.csv:2 vodafone changed trunks vodafone > transit -> o2 > transit" in done.stdout
     assert "on 23415" in done.stdout
-    assert "in force in 3 processes" in done.stdout
+    assert "in force in 4 processes" in done.stdout
     served = {one["table"] for one in Service(running.state).status()["processes"]}
     assert {active(running)} == served
     again = verb(running, "activate", "--why", "once more", "--yes")
@@ -80,7 +80,7 @@ def test_rollback_goes_back_under_the_versions_own_name(running: Site) -> None:
         verb(running, "table", "rollback", "--why", "it was wrong", "--yes", "--json").stdout
     )
     assert (first, second, True) == (told["version"], told["before"], told["changed"])
-    assert {"router-0", "router-1", "dipper-0"} == set(told["processes"])
+    assert {"router-0", "router-1", "dipper-0", "noc-0"} == set(told["processes"])
     assert {first} == {one["table"] for one in Service(running.state).status()["processes"]}
     by_number = verb(running, "rollback", str(int(second[:6])), "--why", "no, right", "--yes")
     assert 0 == by_number.returncode, by_number.stderr

@@ -32,6 +32,7 @@ OURS = Ours(
 MANAGER = """[general]
 enabled = yes
 bindaddr = 127.0.0.1
+timestampevents = yes
 #include manager_carrier.conf
 """
 
@@ -169,12 +170,16 @@ def test_a_pattern_that_takes_half_a_number_is_a_note(etc: Path) -> None:
         ("manager_carrier.conf", "read = call,user,system", "read = call", WARNING, "system, user"),
         ("manager_carrier.conf", "read = call,user,system", "read = all", WARNING, "hundreds"),
         ("manager_carrier.conf", "write = r", "write = system,originate,r", WARNING, "a shell"),
+        ("manager_carrier.conf", "write = reporting", "", WARNING, "may not list channels"),
+        ("manager_carrier.conf", "(DialBegin|", "(", WARNING, "lets no DialBegin through"),
+        ("manager_carrier.conf", "UserEvent: CarrierAttempt", "X: Y", WARNING, "no CarrierAttempt"),
         ("pjsip.conf", "qualify_frequency = 30", "", WARNING, "32 s"),
         ("pjsip.conf", "[gw2](carrier-trunk)", "[gw3](carrier-trunk)", ERROR, "trunk gw2 of our"),
         ("pjsip.conf", "aors = gw2", "", ERROR, "no aor"),
         ("pjsip.conf", "context = from-carrier", "context = carrier-out", ERROR, "dial out"),
         ("modules.conf", "chan_sip", "res_agi", ERROR, "res_agi is not loaded"),
         ("modules.conf", "chan_sip.so", "res_pjsip_header_funcs", ERROR, "header_funcs is not"),
+        ("modules.conf", "chan_sip.so", "res_manager_devicestate", WARNING, "can be reached"),
     ],
 )
 def test_what_hurts_is_named_in_its_file_with_what_to_do(  # noqa: PLR0917 - a table's columns
@@ -356,6 +361,48 @@ def test_without_autoload_every_module_has_to_be_named(etc: Path) -> None:
 def test_live_dangerously_is_a_warning(etc: Path) -> None:
     (etc / "asterisk.conf").write_text("[options]\nlive_dangerously = yes\n")
     assert (WARNING, 2) == (one(etc).severity, one(etc).line)
+
+
+def test_events_without_their_time_are_a_note(etc: Path) -> None:
+    change(etc, "manager.conf", "timestampevents = yes", "")
+    (found,) = check(etc, OURS)
+    assert (NOTE, True) == (found.severity, "timestampevents = yes" in found.what)
+
+
+def test_a_user_without_filters_is_a_note(etc: Path) -> None:
+    text = (etc / "manager_carrier.conf").read_text()
+    (etc / "manager_carrier.conf").write_text(text.replace("\neventfilter", "\n; eventfilter"))
+    (found,) = check(etc, OURS)
+    assert (NOTE, True) == (found.severity, "without eventfilter" in found.what)
+
+
+def test_the_form_of_filters_that_asterisk_22_has_is_understood(etc: Path) -> None:
+    text = (etc / "manager_carrier.conf").read_text().replace("\neventfilter", "\n; eventfilter")
+    for name in ("DialBegin", "DialState", "DialEnd", "Hangup"):
+        text += f"eventfilter(action(include),name({name})) =\n"
+    ours = "eventfilter(action(include),name(UserEvent),header(UserEvent),method(exact))"
+    (etc / "manager_carrier.conf").write_text(f"{text}{ours} = CarrierAttempt\n")
+    assert [] == check(etc, OURS)
+    (etc / "manager_carrier.conf").write_text(text)
+    assert "no CarrierAttempt through" in one(etc).what
+
+
+def test_filters_that_only_take_away_let_the_rest_through(etc: Path) -> None:
+    text = (etc / "manager_carrier.conf").read_text().replace("\neventfilter", "\n; eventfilter")
+    for line in ("eventfilter = !Event: RTCP", "eventfilter(action(exclude),name(VarSet)) ="):
+        text += f"{line}\n"
+    (etc / "manager_carrier.conf").write_text(text)
+    assert [] == check(etc, OURS)
+
+
+def test_a_host_whose_own_name_does_not_resolve_is_named(etc: Path) -> None:
+    """Asterisk seeks its address by it for each call: 5 s (measured on 22.10)."""
+    found = one(etc, replace(OURS, unresolved="pbx9"))
+    assert (WARNING, "/etc/hosts") == (found.severity, found.file)
+    assert "pbx9" in found.what
+    media = "media_address = 192.0.2.1\nbind_rtp_to_media_address = yes\ndirect_media = no"
+    change(etc, "pjsip.conf", "direct_media = no", media)
+    assert [] == check(etc, replace(OURS, unresolved="pbx9"))
 
 
 def test_neither_a_secret_nor_a_caller_is_ever_shown(etc: Path) -> None:

@@ -30,6 +30,8 @@ state_directory = "state"
 [fastagi]
 listen = "127.0.0.1:0"
 workers = {workers}
+[web]
+listen = "127.0.0.1:0"
 [cache]
 {cache}
 [[providers]]

@@ -50,6 +50,8 @@ state_directory = "state"
 [fastagi]
 listen = "127.0.0.1:0"
 workers = 2
+[web]
+listen = "127.0.0.1:0"
 [cache]
 numbers = "{numbers}"
 key = "{key}"

@@ -29,6 +29,12 @@ def test_the_search_equals_trying_every_prefix(prefixes: dict[str, int], asked: 
             assert longest(prefixes, whole) == found.find(whole)
 
 
+@given(st.sets(FEW_DIGITS))
+def test_the_prefixes_of_values_of_their_own_can_be_told_again(prefixes: set[str]) -> None:
+    numbered = {prefix: number for number, prefix in enumerate(sorted(prefixes), 1)}
+    assert prefixes <= set(flattened(numbered).prefixes())
+
+
 @pytest.mark.parametrize(
     ("digits", "value"),
     [

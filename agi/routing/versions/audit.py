@@ -40,6 +40,8 @@ class Act(StrEnum):
     MENDED = "mended"  # a version's snapshot was made anew from its tables
     PRUNED = "pruned"  # an old version was removed
     ANCHORED = "anchored"  # which version is active was not to be read; it is taken from the log
+    PINNED = "pinned"  # a person pinned what ``what`` says: a trunk, the brown-out level
+    UNPINNED = "unpinned"  # and took it back
 
 
 CHANGES: Final = frozenset({Act.ACTIVATE, Act.ROLLBACK})
@@ -57,7 +59,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line. ``at`` is ISO 8601 in UTC; ``before`` the version that was active.
 
     ``tables`` is the SHA-256 of the version's ``meta.json``, ``snapshot`` the digest that its
-    snapshot ends in; both are empty where the line does not change them.
+    snapshot ends in; both are empty where the line does not change them. ``what`` is what was
+    pinned, with its end: ``trunk uk-a down until 2026-11-21T19:00:00.000+00:00``.
     """
 
     seq: int
@@ -72,6 +75,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     tables: str = ""
     snapshot: str = ""
     of: int = 0
+    what: str = ""
     previous: str = GENESIS
 
 

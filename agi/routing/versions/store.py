@@ -198,6 +198,18 @@ class Store:
                 writer.mend(version, compiled)
             return bool(alarm)
 
+    def note(self, action: Act, what: str, who: Who, why: str, at: float) -> None:
+        """Append a line about something that changes no tables to the audit log.
+
+        Raises:
+            UsageError: the reason cannot go into the log.
+            StoreError: it cannot be written.
+        """
+        why = reason(why)
+        with self._writing(who, at) as writer:
+            entry = writer.entry(action, "", why)
+            writer.record(writer.active.version, msgspec.structs.replace(entry, what=what))
+
     def active(self) -> Active | None:
         """Return what is in force; None before the first activation."""
         try:

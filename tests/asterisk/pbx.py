@@ -19,7 +19,10 @@ REPOSITORY = Path(__file__).parents[2]
 DIALPLAN = REPOSITORY / "dialplan"
 SITE = Path(__file__).parent / "site"
 ACCOUNT = 101  # asterisk:asterisk in Debian's chroots
-TRUNKS = ("holder", "ported", "fallback", "second", "back")
+SIX = ("uk-a", "uk-b", "uk-c", "uk-d", "uk-e", "uk-f")
+"""The endpoints of ``tests.asterisk.six``."""
+
+TRUNKS = ("holder", "ported", "fallback", "second", "back", *SIX)
 """PJSIP endpoints that the tests' Asterisk knows; SIPp listens behind each when a test says so."""
 
 ACCOUNTS = {"pbx": "127.0.0.5", "shop": "127.0.0.6", "depot": "127.0.0.7"}
@@ -35,7 +38,7 @@ MODULES = (
     *("res_pjsip_session", "res_pjsip_sdp_rtp", "res_rtp_asterisk", "res_pjsip_caller_id"),
     *("res_pjsip_diversion", "res_pjsip_endpoint_identifier_ip"),
     *("res_pjsip_outbound_registration", "res_pjsip_rfc3326", "res_pjsip_header_funcs"),
-    "chan_pjsip",
+    *("chan_pjsip", "res_manager_devicestate"),
 )
 
 
@@ -214,6 +217,7 @@ enabled = yes
 bindaddr = 127.0.0.1
 port = {pbx.ami_port}
 displayconnects = no
+timestampevents = yes
 [harness]
 secret = harness
 read = call,user,system,reporting

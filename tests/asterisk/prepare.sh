@@ -26,12 +26,24 @@ install_missing() {
   command -v systemd-analyze >/dev/null || missing+=(systemd)
   command -v redis-server >/dev/null || missing+=(redis-server)
   command -v openssl >/dev/null || missing+=(openssl)
+  command -v promtool >/dev/null || missing+=(prometheus)
   command -v soffice >/dev/null || missing+=(libreoffice-calc-nogui python3-uno)
   [ "${#missing[@]}" = 0 ] && return
   echo "prepare: installing ${missing[*]}" >&2
   apt-get update -qq
-  # RUNLEVEL=1: the packages' own daemons need not run, see invoke-rc.d(8).
-  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
+  # The packages' own daemons must not run: invoke-rc.d(8) and deb-systemd-invoke(1p) ask this.
+  local policy=/usr/sbin/policy-rc.d ours=
+  [ -e "$policy" ] || ours=$policy
+  if [ -n "$ours" ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
+  if [ -n "$ours" ]; then
+    rm -f "$ours"
+    trap - EXIT
+  fi
 }
 
 # The mirror that this machine already uses, whatever it is; empty: debootstrap's own default.

@@ -33,6 +33,13 @@ timeout_ms = 250
 [web]
 listen = "127.0.0.1:0"
 """
+ASTERISK = """
+[[asterisk]]
+name = "pbx1"
+port = {port}
+username = "dialdip"
+password = "shipped"
+"""
 TRUNKS = """trunk,number_format,ring_s
 holder,e164,20
 ported,e164,20
@@ -123,15 +130,19 @@ async def dialdip(
     trunks: str = TRUNKS,
     routes: str = ROUTES,
     files: Mapping[str, str] | None = None,
+    extra: str = "",
 ) -> AsyncIterator[Dialdip]:
-    """Serve calls with these tables; ``provider`` is the URL that it looks numbers up at."""
+    """Serve calls with these tables; ``provider`` is the URL that it looks numbers up at.
+
+    ``extra`` is what else stands in the configuration: ``ASTERISK`` with a port, for one.
+    """
     with tempfile.TemporaryDirectory(prefix="dialdip-") as name:
         directory = Path(name)
         all_files = {"trunks.csv": trunks, "routes.csv": routes, **(files or {})}
         _write_tables(directory / "tables", all_files)
         path = directory / "dialdip.toml"
         path.touch(mode=0o600)
-        path.write_text(CONFIGURATION.format(provider=provider))
+        path.write_text(CONFIGURATION.format(provider=provider) + extra)
         async with _spoken("--config", str(path), "serve") as (process, line):
             said = [line]
             reading = asyncio.create_task(_listen(process, said))

@@ -48,7 +48,7 @@ class Called:
         return next((status for status in self.statuses if status >= 200), 0)
 
 
-async def _run(scenario: Path, messages: Path, *options: str) -> asyncio.subprocess.Process:
+async def run(scenario: Path, messages: Path, *options: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         "sipp",
         *("-sf", str(scenario)),
@@ -61,7 +61,7 @@ async def _run(scenario: Path, messages: Path, *options: str) -> asyncio.subproc
     )
 
 
-def _write(scenario: str, messages: Path, **words: str) -> Path:
+def write(scenario: str, messages: Path, **words: str) -> Path:
     """Write the scenario beside the messages, with its capital words filled in."""
     text = (SCENARIOS / f"{scenario}.xml").read_text()
     for word, meant in words.items():
@@ -71,7 +71,7 @@ def _write(scenario: str, messages: Path, **words: str) -> Path:
     return written
 
 
-async def _bound(port: int, process: asyncio.subprocess.Process) -> None:
+async def bound(port: int, process: asyncio.subprocess.Process) -> None:
     """Wait until SIPp holds its port; it says so nowhere but in the kernel's table."""
     wanted = f"0100007F:{port:04X}"
     for _ in range(500):
@@ -82,7 +82,7 @@ async def _bound(port: int, process: asyncio.subprocess.Process) -> None:
     raise AssertionError("SIPp did not listen")
 
 
-async def _ended(process: asyncio.subprocess.Process, within_s: float) -> None:
+async def ended(process: asyncio.subprocess.Process, within_s: float) -> None:
     """Wait for SIPp's end; one that does not come to it, in spite of -timeout, is not left behind.
 
     Raises:
@@ -104,10 +104,10 @@ async def trunk(
     with tempfile.TemporaryDirectory(prefix="sipp-") as directory:
         messages = Path(directory) / "messages.log"
         port = pbx.trunk_ports[name]
-        written = _write(scenario, messages, STATUS=str(status))
-        process = await _run(written, messages, "-i", "127.0.0.1", "-p", str(port))
+        written = write(scenario, messages, STATUS=str(status))
+        process = await run(written, messages, "-i", "127.0.0.1", "-p", str(port))
         try:
-            await _bound(port, process)
+            await bound(port, process)
             yield Trunk(messages)
         finally:
             if process.returncode is None:
@@ -130,14 +130,14 @@ async def call(
     with tempfile.TemporaryDirectory(prefix="sipp-") as directory:
         messages = Path(directory) / "messages.log"
         ringing = '<recv response="180"/>' if after_ringing else ""
-        process = await _run(
-            _write(scenario, messages, AFTER=ringing),
+        process = await run(
+            write(scenario, messages, AFTER=ringing),
             messages,
             *(f"127.0.0.1:{pbx.sip_port}", "-i", address, "-s", number, "-m", "1"),
             *("-d", str(talk_ms), "-key", "from", caller, "-key", "extra", extra),
             *("-timeout", "20", "-timeout_error"),
         )
-        await _ended(process, 30)
+        await ended(process, 30)
         text = messages.read_text(errors="replace")
     received = re.findall(
         r"message received \[\d+\] bytes :\s+SIP/2\.0 (\d+).*?^CSeq: \d+ (\w+)",
@@ -168,15 +168,15 @@ async def calls(
         listed.write_text("SEQUENTIAL\n" + "".join(f"{number}\n" for number in numbers))
         limit = len(numbers) / rate + within_s
         words = {"[service]": "[field0]"}
-        process = await _run(
-            _write("uac", messages, **words),
+        process = await run(
+            write("uac", messages, **words),
             messages,
             *(f"127.0.0.1:{pbx.sip_port}", "-i", address, "-inf", str(listed)),
             *("-m", str(len(numbers)), "-r", str(rate), "-l", str(len(numbers))),
             *("-d", str(talk_ms), "-key", "from", "447700900999", "-key", "extra", "X-Test: 1"),
             *("-timeout", f"{limit:.0f}"),
         )
-        await _ended(process, limit + 10)
+        await ended(process, limit + 10)
         return _finals(messages.read_text(errors="replace"))
 
 

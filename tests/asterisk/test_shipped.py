@@ -148,7 +148,7 @@ def test_every_module_that_the_dialplan_needs_is_named_in_its_head() -> None:
         "FIELDNUM": "func_strings", "FIELDQTY": "func_strings", "FILTER": "func_strings",
         "LEN": "func_strings", "LOCAL": "app_stack", "REDIRECTING": "func_callerid",
         "PJSIP_HEADER": "res_pjsip_header_funcs", "REPLACE": "func_strings",
-        "STACK_PEEK": "app_stack", "TIMEOUT": "func_timeout",
+        "STACK_PEEK": "app_stack", "STRFTIME": "func_strings", "TIMEOUT": "func_timeout",
     }  # fmt: skip
     assert set() == functions - homes.keys()
     head = text.partition("; Modules:")[2].partition("Without")[0]

@@ -17,12 +17,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from agi import config
+from agi.begun import Begun, plan_of
 from agi.log import Writer, to_stderr
 from agi.lookup.provider import Answer
 from agi.lookup.record import said_of
 from agi.model import Finding, Inquiry, Mccmnc, Msisdn, NumberInfo, Outcome, Source
 from agi.process import Process, run
-from agi.router_process import Begun, RouterProcess, plan_of
+from agi.router_process import RouterProcess
 from tests.bench.ticks import ticks
 
 NETWORKS = tuple(NumberInfo(Mccmnc(network)) for network in ("23410", "23415", "23420", "23430"))

@@ -13,6 +13,9 @@ from typing import Final, Self
 
 START_S: Final = 20.0
 STOP_S: Final = 10.0
+_READY: Final = re.compile(
+    rb"^ready (?:(?:fastagi=|noc web=)?([0-9.]+):([0-9]+)|dipper)", re.MULTILINE
+)
 
 
 class DidNotStart(Exception):
@@ -21,6 +24,8 @@ class DidNotStart(Exception):
 
 class Process:
     """A server that prints ``ready ... HOST:PORT`` (or ``fastagi=HOST:PORT``) when it serves.
+
+    ``address`` is what it printed; a dipper prints none.
 
     Use it as a context manager. ``cpu`` pins it, where the machine has that CPU.
     """
@@ -62,11 +67,9 @@ class Process:
         until = time.monotonic() + START_S
         while time.monotonic() < until:
             ended = self._process.poll() is not None
-            found = re.search(
-                rb"^ready (?:fastagi=)?([0-9.]+):([0-9]+)", self._read(), re.MULTILINE
-            )
+            found = _READY.search(self._read())
             if found:
-                return found[1].decode(), int(found[2])
+                return (found[1] or b"").decode(), int(found[2] or 0)
             if ended:
                 break
             time.sleep(0.005)

@@ -18,7 +18,19 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench import matching, pauses, reloading, service, table_bench, tables, tiers, warm
+from tests.bench import (
+    hearing,
+    matching,
+    noc_busy,
+    pauses,
+    reloading,
+    scraping,
+    service,
+    table_bench,
+    tables,
+    tiers,
+    warm,
+)
 from tests.bench.build import HERE, NoCompiler
 from tests.bench.processes import DidNotStart
 
@@ -30,6 +42,9 @@ PARTS: Final = {
     "pauses": "Pauses of a router's event loop under calls",
     "hop": "The hop from router to dipper and back",
     "tiers": "The tiers: hit, miss and put",
+    "ami": "Recorded manager events, read and heard",
+    "scraping": "Warm calls beside who scrapes",
+    "noc": "noc under 1,000 calls a second, and warm calls beside it",
 }
 
 
@@ -86,6 +101,22 @@ def _tiers(_place: Path, plan: Plan) -> Iterable[str]:
         yield from tiers.lines(tier, entries, figures)
 
 
+def _ami(_place: Path, plan: Plan) -> Iterable[str]:
+    return hearing.lines(plan.seconds)
+
+
+def _scraping(place: Path, plan: Plan) -> Iterable[str]:
+    return scraping.lines(scraping.measure(place, plan.warm))
+
+
+def _noc(place: Path, plan: Plan) -> Iterable[str]:
+    alone, together = place / "alone", place / "beside"
+    for folder in (alone, together):
+        folder.mkdir()
+    kept = noc_busy.keep_up(alone, seconds=4 * plan.seconds, dialdip=plan.warm.dialdip)
+    return noc_busy.lines(kept, noc_busy.beside(together, plan.warm))
+
+
 def _hop(_place: Path, plan: Plan) -> Iterable[str]:
     command = [sys.executable, str(HERE / "hop.py"), "--seconds", str(plan.seconds)]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
@@ -101,6 +132,9 @@ _MEASURES: Final[Mapping[str, Callable[[Path, Plan], Iterable[str]]]] = {
     "pauses": _pauses,
     "hop": _hop,
     "tiers": _tiers,
+    "ami": _ami,
+    "scraping": _scraping,
+    "noc": _noc,
 }
 
 

@@ -26,6 +26,8 @@ state_directory = "state"
 [fastagi]
 listen = "127.0.0.1:{port}"
 workers = {workers}
+[web]
+listen = "127.0.0.1:0"
 [numbers]
 country = "GB"
 [tables]

@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import matching, pauses, reloading, table_bench, tables, ticks, warm
+from tests.bench import (
+    matching,
+    noc_busy,
+    pauses,
+    reloading,
+    scraping,
+    table_bench,
+    tables,
+    ticks,
+    warm,
+)
 from tests.bench.build import NoCompiler, build
 from tests.bench.run import PARTS, Plan, report
 from tests.bench.tables import SMALL
@@ -44,12 +54,47 @@ def test_a_full_router_answers_every_call_while_its_loop_is_watched(tmp_path: Pa
 
 
 def test_every_other_part_prints_its_lines(tmp_path: Path) -> None:
-    parts = ("matching", "tables", "hop", "tiers")
+    parts = ("matching", "tables", "hop", "tiers", "ami")
     plan = Plan(parts=parts, entries=(6_000,), seconds=0.1, matches=10, sizes=(SMALL,))
     printed = list(report(tmp_path, plan))
-    assert {"warm", "pauses", "reload", *parts} == set(PARTS)
+    assert {"warm", "pauses", "reload", "scraping", "noc", *parts} == set(PARTS)
     assert list(parts) == [line.split()[1].strip(":") for line in printed if line[:2] == "=="]
     assert 28 <= len(printed)  # more when a pause had to be listed
+
+
+def test_calls_beside_a_scraper_are_all_committed(tmp_path: Path) -> None:
+    found = scraping.measure(tmp_path, warm.Size(rounds=1, calls=300, numbers=50))
+    assert [0, 1, 20] == [one.per_s for one in found]
+    assert [(300, 0)] * 3 == [(load.commits, load.errors) for one in found for load in one.loads]
+    assert [] == found[0].scrapes_s
+    assert found[2].scrapes_s
+    assert 6 == len(list(scraping.lines(found)))
+
+
+def test_noc_keeps_up_with_1_000_calls_a_second(tmp_path: Path) -> None:
+    kept = noc_busy.keep_up(tmp_path, rate=1_000, seconds=5.0)
+    assert (5_000, 5_000) == (kept.counted, kept.answered)
+    assert (0, 0, 0) == (kept.dropped, kept.alarms, kept.left_open)
+    assert kept.lags_s
+    assert kept.p99_s < 1.0
+    assert kept.longest_s < 3.0  # the worst of 45,000 events: a machine may stand still
+    assert 0 < kept.cpu < 1
+
+
+def test_warm_calls_beside_a_busy_noc_are_all_committed(tmp_path: Path) -> None:
+    size = warm.Size(rounds=2, calls=1_000, numbers=50)
+    kept = noc_busy.keep_up(_folder(tmp_path / "alone"), rate=200, seconds=1.0)
+    found = noc_busy.beside(_folder(tmp_path / "beside"), size)
+    loads = (*found.without, *found.beside)
+    assert [(1_000, 0)] * 4 == [(load.commits, load.errors) for load in loads]
+    assert 2 == len(found.p99_moves_ms)
+    assert min(found.p99_moves_ms) < 50  # on a machine that others use; make bench has the figure
+    assert 6 == len(list(noc_busy.lines(kept, found)))
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def test_tables_replaced_under_calls_cost_none_of_them(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """One life of one process: who it is, how late its loop was, and the counts that it leaves behind.
 
 ``STATE/run/<role>-<index>-<generation>.last`` holds the last counts of a process that ended in
-order, for ``agi.generations`` to take and delete.
+order, for ``agi.noc.generations`` to take and delete.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from agi.ladder import Level
+from agi.brownout.ladder import Level
+from agi.brownout.reached import NONE_NEEDED
 from agi.lookup.money import shown
 from agi.metrics import Latency, Metrics
 from agi.model import Source
-from agi.reached import NONE_NEEDED
 
 FULL: Final = 0.9
 """From this share of the connections on, the port is said to be nearly full."""

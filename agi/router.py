@@ -13,13 +13,13 @@ from typing import Final
 import msgspec
 
 from agi.brakes import Brakes, Refusal
+from agi.brownout.ladder import Ladder, Level
 from agi.e164 import NumberingPlan
 from agi.errors import ProtocolError
 from agi.fastagi import script
 from agi.fastagi.protocol import Environment
 from agi.fastagi.server import Closed, Ending, Prepared
 from agi.journal.writer import Journal, reader_of
-from agi.ladder import Ladder, Level
 from agi.log import Log, where
 from agi.lookup.nearby import Nearby
 from agi.metrics import Metrics

@@ -15,6 +15,7 @@ from typing import Final
 
 from agi import config, pins, tables
 from agi.begun import Begun, address_of, first_of, link_path
+from agi.brownout.rungs import Climb, Rungs
 from agi.desk import Desk
 from agi.dipper import freshness_of
 from agi.errors import ConfigurationError, Fault, TableError, UsageError
@@ -35,7 +36,6 @@ from agi.model import ErrorRule, Line, Msisdn
 from agi.outlook import Outlook, news_of
 from agi.process import connection_cap
 from agi.router import Prices, Router
-from agi.rungs import Climb, Rungs
 from agi.settings import Config
 
 LINK_S: Final = 0.5

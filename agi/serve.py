@@ -25,7 +25,7 @@ from agi.fastagi.server import listen
 from agi.ipc import alive
 from agi.lifeline import Lifeline
 from agi.log import Writer, quieten_libraries, to_stderr
-from agi.noc_process import NocProcess
+from agi.noc.process import NocProcess
 from agi.parent import Notes, Parent, Patience
 from agi.process import Part, Process, run
 from agi.router_process import RouterProcess

@@ -17,8 +17,8 @@ from agi import feed
 from agi.ami.decided import Decided, Hopped
 from agi.errors import UsageError
 from agi.feed import LENGTH, MAX_BATCH, MAX_BATCH_BYTES, PREAMBLE, Feed
-from agi.feed_door import FeedDoor
 from agi.model import Action, Decision, Hop, Mccmnc, NumberInfo, Source
+from agi.noc.feed_door import FeedDoor
 
 NOW = 1_795_231_889.0
 

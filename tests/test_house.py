@@ -40,16 +40,9 @@ LAYERS = [
         "tally",
         "wall",
         "lifetime",
-        "carrying",
-        "generations",
-        "pulling",
-        "pushing",
-        "rates",
         "web",
     },
-    {"answered", "reached"},
-    {"ladder"},
-    {"rungs"},
+    {"brownout"},
     {
         "tables",
         "raft",
@@ -58,7 +51,6 @@ LAYERS = [
         "gossip",
         "journal",
         "feed",
-        "feed_door",
         "pins",
         "question",
         "explaining",
@@ -66,10 +58,10 @@ LAYERS = [
     },
     {"accounts", "books", "past", "comparing", "doctor"},
     {"checking"},
-    {"router", "dipper", "report", "overview", "desk", "lookup_desk", "asking", "noc", "begun"},
-    {"listening", "onlooker", "pinboard", "noc_desk"},
+    {"router", "dipper", "report", "overview", "desk", "lookup_desk", "asking", "begun"},
+    {"noc"},
     {"router_process"},
-    {"dipper_process", "noc_process"},
+    {"dipper_process"},
     {"serve", "local"},
     {"demo", "views", "views_tables", "views_explain", "views_top", "views_noc"},
     {"cli", "__main__"},
@@ -93,7 +85,7 @@ ROUTING_WITH_DATES = ("when", "overlap", "ties")  # calendar arithmetic; nobody 
 PURE = [
     *("errors.py", "model.py", "names.py", "e164.py", "plmn.py", "mcc.py"),
     *("fastagi/protocol.py", "fastagi/script.py", "journal/record.py", "overview.py"),
-    *("ladder.py", "answered.py", "reached.py"),
+    *("brownout/ladder.py", "brownout/answered.py", "brownout/reached.py"),
     *(
         f"ami/{name}.py"
         for name in ("blocks", "shapes", "reading", "holding", "gap", "pauses", "sink", "seen")
@@ -113,7 +105,7 @@ PURE = [
     *("lookup/provider.py", "lookup/record.py", "lookup/freshness.py", "lookup/failures.py"),
     *("lookup/breaker.py", "lookup/limits.py", "lookup/latency.py", "lookup/trust.py"),
     *("lookup/money.py", "lookup/frames.py"),
-    *("lag.py", "carrying.py", "web/catalogue.py", "web/readings.py", "web/exposition.py"),
+    *("lag.py", "noc/carrying.py", "web/catalogue.py", "web/readings.py", "web/exposition.py"),
     *(
         f"lookup/providers/{name}.py"
         for name in ("comcetera", "npl_text", "npl_json", "strict_json", "lanck", "hlrlookup")

@@ -13,9 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from agi import past
+from agi.brownout.ladder import Ladder, Level
 from agi.journal.archive import directory_of
 from agi.journal.writer import open_journal
-from agi.ladder import Ladder, Level
 from agi.log import Silence
 from agi.model import (
     CallContext,

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from agi.brownout.ladder import Level
 from agi.e164 import NumberingPlan
 from agi.fastagi import script
 from agi.fastagi.protocol import Environment, EnvironmentReader
 from agi.fastagi.server import Prepared
 from agi.journal.record import Noted
 from agi.journal.writer import NoJournal
-from agi.ladder import Level
 from agi.log import Silence
 from agi.lookup.freshness import Freshness
 from agi.lookup.nearby import Nearby

@@ -113,7 +113,8 @@ def pin(
 def _hold(
     context: click.Context, level: str, duration: str | None, why: str, *, as_json: bool
 ) -> int:
-    from agi import ladder, pins
+    from agi import pins
+    from agi.brownout import ladder
 
     word = ladder.level_of(level).word
     if duration is None:

@@ -38,7 +38,7 @@ class Pages:
     """The server of ``[web] listen``, on the loop that runs.
 
     Args:
-        scene: makes a fresh scene, pulled and kept now; see ``agi.generations``.
+        scene: makes a fresh scene, pulled and kept now; see ``agi.noc.generations``.
         ready: says why no call would be decided now, empty if one would; see ``agi.web.readiness``.
         lifetime_s: how long a connection may live.
         max_connections: so many at once; the oldest gives way to the next.

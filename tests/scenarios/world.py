@@ -21,11 +21,12 @@ import httpx
 from pydantic import SecretStr
 
 from agi.books import Books
+from agi.brownout.ladder import Ladder
+from agi.brownout.rungs import Rungs
 from agi.config import Loaded
 from agi.dipper import Dipper, freshness_of
 from agi.e164 import NumberingPlan
 from agi.journal.writer import NoJournal
-from agi.ladder import Ladder
 from agi.lookup import events
 from agi.lookup.dump import Dump
 from agi.lookup.failures import Failures
@@ -43,7 +44,6 @@ from agi.router import Router
 from agi.router_process import VERDICTS_S, prices_of
 from agi.routing.reading import files
 from agi.routing.table import Table
-from agi.rungs import Rungs
 from agi.settings import Cache, Config
 from agi.tally import Tally
 from agi.wall import Wall

@@ -23,8 +23,8 @@ from agi.ami.kpi import Kpis
 from agi.ami.ledger import Ledger
 from agi.log import Log
 from agi.metrics import Latency
+from agi.noc.rates import Rate
 from agi.pins import Pins
-from agi.rates import Rate
 from agi.routing.health import Health, Thresholds
 from agi.routing.standing import Standing, State
 from agi.routing.trunk import Trunk

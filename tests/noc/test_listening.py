@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from agi.ami.decided import Decided, Hopped
 from agi.ami.events import DialBegan
-from agi.listening import Listening
 from agi.log import Silence
-from agi.noc import Known, Noc
+from agi.noc.listening import Listening
+from agi.noc.mind import Known, Noc
 from agi.routing.trunk import Trunk
 from agi.settings import Asterisk, Config
 from tests.ami.manager import Kept, Manager

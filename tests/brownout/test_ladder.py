@@ -13,8 +13,8 @@ from itertools import count
 
 import pytest
 
+from agi.brownout.ladder import Change, Ladder, Level, Permit, level_of
 from agi.errors import UsageError
-from agi.ladder import Change, Ladder, Level, Permit, level_of
 from agi.model import Finding, Inquiry, Mccmnc, Msisdn, NumberInfo, Source
 
 EPOCH = 1_795_000_000.0

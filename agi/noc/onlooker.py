@@ -10,11 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from agi.generations import Generations
-from agi.listening import Listening
 from agi.log import Log
-from agi.noc import Noc
-from agi.pulling import Pulled, Puller
+from agi.noc.generations import Generations
+from agi.noc.listening import Listening
+from agi.noc.mind import Noc
+from agi.noc.pulling import Pulled, Puller
 from agi.scene import Scene
 from agi.sharing import Shared
 from agi.web.readiness import decides

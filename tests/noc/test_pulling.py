@@ -17,7 +17,7 @@ import pytest
 import uvloop
 
 from agi.ipc import Control, Handler, path_of
-from agi.pulling import MAX_ANSWER, Puller, pull
+from agi.noc.pulling import MAX_ANSWER, Puller, pull
 
 LOOPS = pytest.mark.parametrize("factory", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 Factory = Callable[[], asyncio.AbstractEventLoop] | None

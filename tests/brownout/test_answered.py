@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agi.answered import MOST, Lookups
+from agi.brownout.answered import MOST, Lookups
 from tests.lookup.making import numbers
 
 SOME = numbers(MOST + 10)

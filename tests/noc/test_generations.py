@@ -16,8 +16,8 @@ import pytest
 
 from agi.ami.figures import Totals
 from agi.ami.seen import AsteriskSeen
-from agi.generations import SUPERSEDED_S, Generations
 from agi.metrics import Latency, Metrics
+from agi.noc.generations import SUPERSEDED_S, Generations
 from agi.scene import Scene
 
 CALL = ("route", "memory", "ok")

@@ -14,7 +14,7 @@ from pathlib import Path
 from agi import pins
 from agi.errors import UsageError
 from agi.log import Log
-from agi.noc import Noc
+from agi.noc.mind import Noc
 from agi.pins import MAX_S, LevelPin, Pins, TrunkPin
 from agi.routing.standing import State
 from agi.routing.versions.audit import Act, reason, stamp, who_is

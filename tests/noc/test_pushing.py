@@ -13,7 +13,7 @@ import msgspec
 
 from agi.errors import UsageError
 from agi.ipc import Control, path_of
-from agi.pushing import EVERY_S, SOON_S, Pusher
+from agi.noc.pushing import EVERY_S, SOON_S, Pusher
 
 
 class Router:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final
 
-from agi.answered import UNASKED, Lookups, heard
+from agi.brownout.answered import UNASKED, Lookups, heard
+from agi.brownout.reached import Outcomes
 from agi.errors import UsageError
 from agi.model import ErrorRule, Finding, Inquiry, Outcome, Source
-from agi.reached import Outcomes
 
 TRIAL_S: Final = 1.0
 """While nobody is asked, one lookup in so long tries whether answers come again, +-10 %."""

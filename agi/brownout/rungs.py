@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from agi.ladder import Change, Ladder, Permit
+from agi.brownout.ladder import Change, Ladder, Permit
 from agi.log import Log
 from agi.lookup.parts import Finder
 from agi.metrics import Metrics

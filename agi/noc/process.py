@@ -15,18 +15,18 @@ from typing import Any, Final
 from agi import config, feed, tables
 from agi.begun import Begun, first_of
 from agi.errors import ConfigurationError, Fault, TableError, UsageError
-from agi.feed_door import FeedDoor
 from agi.ipc import Control, path_of
 from agi.lifetime import Lifetime
-from agi.listening import Listening
 from agi.log import Writer
 from agi.metrics import Metrics
-from agi.noc import Known, Noc
-from agi.noc_desk import NocDesk
-from agi.onlooker import Onlooker
+from agi.noc.desk import NocDesk
+from agi.noc.feed_door import FeedDoor
+from agi.noc.listening import Listening
+from agi.noc.mind import Known, Noc
+from agi.noc.onlooker import Onlooker
+from agi.noc.pinboard import Pinboard
+from agi.noc.pushing import Pusher
 from agi.overview import heard, pinned
-from agi.pinboard import Pinboard
-from agi.pushing import Pusher
 from agi.wall import Wall
 from agi.web.pages import Pages
 

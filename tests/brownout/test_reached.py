@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from agi.reached import DEFAULT, RANGE, Outcomes
+from agi.brownout.reached import DEFAULT, RANGE, Outcomes
 
 
 class Calls:

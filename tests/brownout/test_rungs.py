@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from agi.ladder import Ladder, Level
+from agi.brownout.ladder import Ladder, Level
+from agi.brownout.rungs import TICK_S, Climb, Rungs
 from agi.lookup import events
 from agi.metrics import Metrics
 from agi.model import Finding, Live, Msisdn, NumberInfo, Product, Source
-from agi.rungs import TICK_S, Climb, Rungs
 from tests.lookup.making import (
     BARE,
     EPOCH,

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from agi.brownout.ladder import level_of
 from agi.errors import UsageError
 from agi.ipc import Handler
-from agi.ladder import level_of
-from agi.noc import Noc
+from agi.noc.mind import Noc
+from agi.noc.pinboard import Done, Pinboard
 from agi.overview import heard, overview
-from agi.pinboard import Done, Pinboard
 from agi.routing.standing import State
 from agi.scene import Scene
 

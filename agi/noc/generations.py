@@ -18,11 +18,11 @@ from typing import Any, Final
 import msgspec
 
 from agi.ami.figures import Totals
-from agi.carrying import Carried, carried, known_of
 from agi.lifetime import Last, put
 from agi.log import Log
 from agi.lookup.owner import leave_to_owner
 from agi.metrics import Metrics
+from agi.noc.carrying import Carried, carried, known_of
 from agi.scene import Scene
 
 SUPERSEDED_S: Final = 60.0

@@ -9,9 +9,9 @@ import pytest
 from agi.ami.decided import Decided, Hopped
 from agi.ami.events import Attempted, ChannelSeen, DialBegan, DialEnded, DialMoved, HungUp
 from agi.log import Silence
-from agi.noc import Known, Noc
+from agi.noc.mind import Known, Noc
+from agi.noc.rates import Rate
 from agi.pins import LevelPin, Pins, TrunkPin
-from agi.rates import Rate
 from agi.routing.standing import State
 from agi.routing.trunk import Trunk
 from agi.settings import Config

@@ -9,11 +9,11 @@ from typing import Any
 
 from agi.ami.happenings import Began
 from agi.ipc import Control, path_of
-from agi.listening import Listening
 from agi.log import Silence
 from agi.metrics import Metrics
-from agi.noc import Noc
-from agi.onlooker import Onlooker
+from agi.noc.listening import Listening
+from agi.noc.mind import Noc
+from agi.noc.onlooker import Onlooker
 from agi.settings import Config
 from agi.web.exposition import exposition
 

@@ -1,0 +1,1 @@
+"""The process for people: hears Asterisk, judges trunks, counts, and tells whoever asks."""

@@ -22,7 +22,7 @@ TIMED = (
     *("fastagi/test_server.py", "lookup/test_link.py", "lookup/test_whole.py"),
     *("lookup/test_against_sandbox.py", "lookup/test_client.py", "test_parent.py"),
     *("ami/test_listener.py", "cli/test_top.py", "grafana/test_prometheus.py"),
-    *("test_brownout.py", "noc"),
+    *("test_brownout.py", "noc/test_process.py", "noc/test_pulling.py", "noc/test_pushing.py"),
     *("test_service.py", "web/test_pages.py", "web/test_readiness.py", "web/test_scraping.py"),
 )
 

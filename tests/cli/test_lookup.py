@@ -191,7 +191,11 @@ def test_run_starts_each_role_by_itself(tmp_path: Path) -> None:
                 assert router.first_line.startswith("ready fastagi=127.0.0.1:")
                 assert "live" == router.ask("07788450450").variables["CARRIER_SOURCE"]
                 done = dialdip("--config", str(site.path), "status")
-                assert 0 == done.returncode, done.stdout
+                assert (1, "no noc runs") == (done.returncode, done.stdout[:11])
+                with started(tmp_path, *config, "noc") as noc:
+                    assert noc.first_line.startswith("ready noc web=127.0.0.1:")
+                    done = dialdip("--config", str(site.path), "status")
+                    assert 0 == done.returncode, done.stdout
                 assert 0 == dipper.stop()
                 assert "memory" == router.ask("07788450450").variables["CARRIER_SOURCE"]
                 assert "no-dipper" == router.ask("07703100200").variables["CARRIER_REASON"]

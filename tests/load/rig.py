@@ -155,8 +155,8 @@ class Rig:
 
     def lookups(self) -> int:
         """Return how many requests of the dipper have ended, whatever became of them."""
-        latencies = self.status("dipper")["counts"]["lookup"]
-        return sum(sum(int(count) for count in values[:-1]) for values in latencies.values())
+        latencies = self.status("dipper")["counts"]["lookup_seconds"]
+        return sum(sum(int(count) for count in values[:-1]) for *_, values in latencies)
 
 
 @contextmanager

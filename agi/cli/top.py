@@ -56,7 +56,9 @@ def top(context: click.Context, *, once: bool, as_json: bool, window: str) -> in
         views_top.once(first, window_s, as_json=as_json)
         return exits.NO if first["troubles"] else exits.YES
     with contextlib.suppress(KeyboardInterrupt):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # the terminal is given back
+        # The terminal is given back; SIGINT may have been ignored by whoever started us.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         with _keys() as wait:
             _watch(path, first, window_s, wait)
     return exits.YES

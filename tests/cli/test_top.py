@@ -126,7 +126,9 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait for the end, reading on: a terminal that nobody reads blocks its writer."""
+        until = time.monotonic() + 20
         while self.process.poll() is None:
+            assert time.monotonic() < until, self.shown
             ready, _, _ = select.select([self.leader], [], [], 0.1)
             if ready:
                 self.shown += os.read(self.leader, 65_536).decode(errors="replace")
@@ -209,6 +211,19 @@ def test_a_key_changes_the_trunks_window(site: Site) -> None:
         assert 0 == shown.ended()
 
 
+@pytest.fixture(params=["heeds it", "ignores it"])
+def whoever_starts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have SIGINT as a terminal's programs have it, or as a shell's background jobs inherit it."""
+    before = signal.getsignal(signal.SIGINT)
+    ignored = request.param == "ignores it"
+    signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("whoever_starts")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_interrupted_it_gives_the_terminal_back(site: Site, name: str) -> None:
     with noc(site), terminal(site) as shown:
